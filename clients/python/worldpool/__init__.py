@@ -1,0 +1,78 @@
+"""Client for a Worldpool: choose among many environments, ask for rollouts, train on the batches that stream back.
+
+import worldpool
+
+pool = worldpool.connect()
+subset = pool.subsets.create(where={"domain": "physics"}, size=64, strategy="diverse")
+run = pool.runs.create(subset=subset, policy="random", steps_per_env=1000)
+for batch in run.stream():
+    batch.observations, batch.actions, batch.rewards, batch.specs
+"""
+
+from worldpool._client import AsyncClient, Client, aconnect, connect
+from worldpool._runs import AsyncRun, Run
+from worldpool._stream import AsyncStream, Stream
+from worldpool._twins import AsyncPager, Pager
+from worldpool._version import __version__
+from worldpool.batches import Batch, Episode
+from worldpool.chunks import Chunk
+from worldpool.episodes import Episodes
+from worldpool.errors import (
+    Conflict,
+    ConnectionFailed,
+    Forbidden,
+    FormatError,
+    Invalid,
+    NotFound,
+    PoolNotFound,
+    ProblemError,
+    RateLimited,
+    RunFailed,
+    ServerError,
+    Unauthorized,
+    WaitTimeout,
+    WorldpoolError,
+)
+from worldpool.models import Catalogue, Environment, EnvironmentDetail, Family, Me, Modifier, RunInfo, Subset
+from worldpool.summary import Summary
+
+__all__ = [
+    "AsyncClient",
+    "AsyncPager",
+    "AsyncRun",
+    "AsyncStream",
+    "Batch",
+    "Catalogue",
+    "Chunk",
+    "Client",
+    "Conflict",
+    "ConnectionFailed",
+    "Environment",
+    "EnvironmentDetail",
+    "Episode",
+    "Episodes",
+    "Family",
+    "Forbidden",
+    "FormatError",
+    "Invalid",
+    "Me",
+    "Modifier",
+    "NotFound",
+    "Pager",
+    "PoolNotFound",
+    "ProblemError",
+    "RateLimited",
+    "Run",
+    "RunFailed",
+    "RunInfo",
+    "ServerError",
+    "Stream",
+    "Subset",
+    "Summary",
+    "Unauthorized",
+    "WaitTimeout",
+    "WorldpoolError",
+    "__version__",
+    "aconnect",
+    "connect",
+]

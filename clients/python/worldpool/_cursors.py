@@ -1,0 +1,192 @@
+"""Positions in a run's stream, without I/O: what came, what is doubled, when it ends, how long to wait for the pool.
+
+A stream is followed over lost connections and restarts of the pool: each new connection asks for what comes after the
+last chunk that was delivered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Generic, TypeVar
+
+from worldpool import _calls
+from worldpool._core import Call, backoff
+from worldpool._frames import EventReader, Frame, FrameReader
+from worldpool._progress import ProgressBar
+from worldpool.batches import Batch
+from worldpool.chunks import Chunk
+from worldpool.errors import ConnectionFailed, ProblemError, WaitTimeout
+from worldpool.models import RunInfo
+
+T = TypeVar("T")
+
+PATIENCE_S = 60.0
+"""How long a pool may be away before a stream gives up."""
+LIVELY_S = 10.0
+"""The pool says something this often at least; a connection that lived longer was a good one."""
+READ_TIMEOUT_S = 30.0
+"""Silence after which a connection counts as lost."""
+
+
+class Interrupted(ConnectionFailed):
+    """The stream was cut: to be taken up again."""
+
+
+class Patience:
+    """When to connect again, and when to give up. Pure: the time is an argument (monotonic seconds)."""
+
+    def __init__(self, limit_s: float = PATIENCE_S) -> None:
+        self._limit = limit_s
+        self._failing_since: float | None = None
+        self._connected_at: float | None = None
+        self._attempt = 0
+
+    def connected(self, now: float) -> None:
+        self._connected_at = now
+
+    def delivered(self) -> None:
+        """Something useful came: all is well again."""
+        self._failing_since = None
+        self._attempt = 0
+
+    def delay(self, error: Exception, now: float) -> float:
+        """Seconds until the next connection; raises the error when patience is at its end."""
+        if self._connected_at is not None and now - self._connected_at >= LIVELY_S:
+            self.delivered()
+        self._connected_at = None
+        if self._failing_since is None:
+            self._failing_since = now
+        asked = (error.retry_after or 0.0) if isinstance(error, ProblemError) else 0.0
+        delay = max(asked, backoff(self._attempt, longest=4.0))
+        if now + delay - self._failing_since > self._limit:
+            raise _final(error)
+        self._attempt += 1
+        return delay
+
+
+def _final(error: Exception) -> Exception:
+    if isinstance(error, ProblemError | ConnectionFailed):
+        return error
+    return ConnectionFailed(f"the pool did not come back within {PATIENCE_S:g} s ({error or type(error).__name__})")
+
+
+class Cursor(ABC, Generic[T]):
+    """A position in a run's stream."""
+
+    def __init__(self, run: RunInfo, *, seq: int = 0) -> None:
+        self.run = run
+        self.seq = seq
+        self.ended = False
+        self.patience = Patience()
+
+    @abstractmethod
+    def connect(self) -> Call[None]:
+        """The request that continues from here; forgets what a lost connection left unfinished."""
+
+    @abstractmethod
+    def receive(self, data: bytes) -> Iterator[T]:
+        """What these bytes complete."""
+
+    def silence(self, now: float) -> float:
+        """Seconds without a byte after which a connection counts as lost."""
+        return READ_TIMEOUT_S
+
+    def pause(self, error: Exception, now: float) -> float:
+        """Seconds from a lost connection to the next; raises when there is to be none."""
+        return self.patience.delay(error, now)
+
+    def _state(self, run: RunInfo, *, ended: bool) -> None:
+        self.run = run
+        self.ended = ended
+
+
+class StateCursor(Cursor[RunInfo]):
+    """States of a run, by server-sent events: no array is sent for them. Raises `WaitTimeout` after `timeout_s`."""
+
+    def __init__(self, run: RunInfo, *, timeout_s: float | None = None) -> None:
+        super().__init__(run)
+        self._timeout_s = timeout_s
+        self._deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+
+    def silence(self, now: float) -> float:
+        return min(READ_TIMEOUT_S, max(self._deadline - now, 0.001))
+
+    def pause(self, error: Exception, now: float) -> float:
+        self._check_time(now)
+        return min(super().pause(error, now), self._deadline - now)
+
+    def _check_time(self, now: float) -> None:
+        if now >= self._deadline:
+            raise WaitTimeout(self.run, self._timeout_s or 0.0)
+
+    def connect(self) -> Call[None]:
+        self._reader = EventReader()
+        return _calls.stream_run(self.run.id, after=self.run.chunks, media_type=_calls.EVENT_STREAM)
+
+    def receive(self, data: bytes) -> Iterator[RunInfo]:
+        for event in self._reader.feed(data):
+            if event.name in ("progress", "end"):
+                self._state(RunInfo.model_validate(_document(event.data)), ended=event.name == "end")
+                yield self.run
+        if not self.ended:
+            self._check_time(time.monotonic())
+
+
+def _document(data: str) -> Any:
+    """An event's run, bare or as {"run": …} like in the header of a frame."""
+    document = json.loads(data)
+    return document.get("run", document)
+
+
+class ChunkCursor(Cursor[Batch]):
+    """Batches in order of seq, each once.
+
+    `seq` is the last chunk delivered whole; `part` counts the batches given of the next.
+    """
+
+    def __init__(self, run: RunInfo, *, seq: int, verify: bool, progress: bool | None) -> None:
+        super().__init__(run, seq=seq)
+        self.part = 0
+        self.steps = 0
+        self.episodes = 0
+        self._verify = verify
+        self.bar = ProgressBar(progress)
+
+    def connect(self) -> Call[None]:
+        self._reader = FrameReader()
+        return _calls.stream_run(self.run.id, after=self.seq, media_type=_calls.CHUNK_STREAM)
+
+    def receive(self, data: bytes) -> Iterator[Batch]:
+        for frame in self._reader.feed(data):
+            kind = frame.header.get("kind")
+            if kind == "chunk":
+                yield from self._deliver(frame)
+            elif kind in ("progress", "end"):
+                self._state(RunInfo.model_validate(frame.header["run"]), ended=kind == "end")
+            self.bar.update(self.run, steps=self.steps, episodes=self.episodes)
+
+    def _deliver(self, frame: Frame) -> Iterator[Batch]:
+        seq = frame.header["seq"]
+        if seq <= self.seq:
+            return
+        if seq != self.seq + 1 or frame.payload is None:
+            raise Interrupted(f"chunk {seq} of run {self.run.id} came after chunk {self.seq}")
+        if self._verify and hashlib.sha256(frame.payload).hexdigest() != frame.header["sha256"]:
+            raise Interrupted(f"chunk {seq} of run {self.run.id} arrived with another SHA-256 than announced")
+        chunk = Chunk(frame.payload, seq=seq)
+        self.patience.delivered()
+        self.steps += chunk.steps
+        self.episodes += chunk.episode_count
+        pending = chunk.batches[self.part :]
+        for batch in pending:  # the position moves before the batch is given: what was given is not given again
+            self.part += 1
+            if self.part == len(chunk.batches):
+                self.seq, self.part = seq, 0
+            yield batch
+        if not pending:
+            self.seq, self.part = seq, 0

@@ -1,0 +1,221 @@
+"""The nouns of the pool, as attributes of both clients. What each call does stands in `_calls`."""
+
+from __future__ import annotations
+
+from worldpool import _calls
+from worldpool._runs import AsyncRun, Run
+from worldpool._twins import (
+    AsyncResource,
+    Resource,
+    apaged,
+    arun,
+    arun_pages,
+    awaited,
+    paged,
+    run,
+    run_pages,
+    sync,
+)
+from worldpool.models import RunInfo
+
+
+class Environments(Resource):
+    search = paged(_calls.search_environments)
+    get = sync(_calls.get_environment)
+
+
+class Families(Resource):
+    list = paged(_calls.list_families)
+    get = sync(_calls.get_family)
+
+
+class Modifiers(Resource):
+    list = paged(_calls.list_modifiers)
+
+
+class Subsets(Resource):
+    create = sync(_calls.create_subset)
+    get = sync(_calls.get_subset)
+    list = paged(_calls.list_subsets)
+    environments = paged(_calls.subset_environments)
+
+
+class Runs(Resource):
+    create = run(_calls.create_run)
+    get = run(_calls.get_run)
+    list = run_pages(_calls.list_runs)
+    cancel = run(_calls.cancel_run)
+    delete = sync(_calls.delete_run)
+
+    def wait(self, of: RunInfo | str, *, timeout_s: float | None = None) -> Run:
+        """The run when it has ended; raises `WaitTimeout` after `timeout_s` seconds."""
+        return self.get(of).wait(timeout_s=timeout_s)
+
+
+class Cells(Resource):
+    list = paged(_calls.list_cells)
+    create = sync(_calls.create_cell)
+
+
+class Keys(Resource):
+    list = paged(_calls.list_keys)
+    create = sync(_calls.create_key)
+    revoke = sync(_calls.revoke_key)
+
+
+class Quotas(Resource):
+    list = paged(_calls.list_quotas)
+    get = sync(_calls.get_quota)
+    update = sync(_calls.update_quota)
+
+
+class CommitmentResource(Resource):
+    get = sync(_calls.get_commitment)
+    update = sync(_calls.update_commitment)
+    epochs = paged(_calls.list_epochs)
+
+
+class Sites(Resource):
+    list = paged(_calls.list_sites)
+    create = sync(_calls.create_site)
+
+
+class Workers(Resource):
+    list = paged(_calls.list_workers)
+
+
+class Audit(Resource):
+    list = paged(_calls.list_audit)
+
+
+class Admin(Resource):
+    """What operators see and change; their key has the scopes `admin:read` and `admin:write`."""
+
+    @property
+    def cells(self) -> Cells:
+        return Cells(self._client)
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self._client)
+
+    @property
+    def quotas(self) -> Quotas:
+        return Quotas(self._client)
+
+    @property
+    def commitment(self) -> CommitmentResource:
+        return CommitmentResource(self._client)
+
+    @property
+    def sites(self) -> Sites:
+        return Sites(self._client)
+
+    @property
+    def workers(self) -> Workers:
+        return Workers(self._client)
+
+    @property
+    def audit(self) -> Audit:
+        return Audit(self._client)
+
+
+class AsyncEnvironments(AsyncResource):
+    search = apaged(_calls.search_environments)
+    get = awaited(_calls.get_environment)
+
+
+class AsyncFamilies(AsyncResource):
+    list = apaged(_calls.list_families)
+    get = awaited(_calls.get_family)
+
+
+class AsyncModifiers(AsyncResource):
+    list = apaged(_calls.list_modifiers)
+
+
+class AsyncSubsets(AsyncResource):
+    create = awaited(_calls.create_subset)
+    get = awaited(_calls.get_subset)
+    list = apaged(_calls.list_subsets)
+    environments = apaged(_calls.subset_environments)
+
+
+class AsyncRuns(AsyncResource):
+    create = arun(_calls.create_run)
+    get = arun(_calls.get_run)
+    list = arun_pages(_calls.list_runs)
+    cancel = arun(_calls.cancel_run)
+    delete = awaited(_calls.delete_run)
+
+    async def wait(self, of: RunInfo | str, *, timeout_s: float | None = None) -> AsyncRun:
+        """The run when it has ended; raises `WaitTimeout` after `timeout_s` seconds."""
+        return await (await self.get(of)).wait(timeout_s=timeout_s)
+
+
+class AsyncCells(AsyncResource):
+    list = apaged(_calls.list_cells)
+    create = awaited(_calls.create_cell)
+
+
+class AsyncKeys(AsyncResource):
+    list = apaged(_calls.list_keys)
+    create = awaited(_calls.create_key)
+    revoke = awaited(_calls.revoke_key)
+
+
+class AsyncQuotas(AsyncResource):
+    list = apaged(_calls.list_quotas)
+    get = awaited(_calls.get_quota)
+    update = awaited(_calls.update_quota)
+
+
+class AsyncCommitment(AsyncResource):
+    get = awaited(_calls.get_commitment)
+    update = awaited(_calls.update_commitment)
+    epochs = apaged(_calls.list_epochs)
+
+
+class AsyncSites(AsyncResource):
+    list = apaged(_calls.list_sites)
+    create = awaited(_calls.create_site)
+
+
+class AsyncWorkers(AsyncResource):
+    list = apaged(_calls.list_workers)
+
+
+class AsyncAudit(AsyncResource):
+    list = apaged(_calls.list_audit)
+
+
+class AsyncAdmin(AsyncResource):
+    """What operators see and change; their key has the scopes `admin:read` and `admin:write`."""
+
+    @property
+    def cells(self) -> AsyncCells:
+        return AsyncCells(self._client)
+
+    @property
+    def keys(self) -> AsyncKeys:
+        return AsyncKeys(self._client)
+
+    @property
+    def quotas(self) -> AsyncQuotas:
+        return AsyncQuotas(self._client)
+
+    @property
+    def commitment(self) -> AsyncCommitment:
+        return AsyncCommitment(self._client)
+
+    @property
+    def sites(self) -> AsyncSites:
+        return AsyncSites(self._client)
+
+    @property
+    def workers(self) -> AsyncWorkers:
+        return AsyncWorkers(self._client)
+
+    @property
+    def audit(self) -> AsyncAudit:
+        return AsyncAudit(self._client)

@@ -1,0 +1,119 @@
+"""Runs as users hold them: the state as last heard of, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING
+
+from pydantic import PrivateAttr
+
+from worldpool import _calls
+from worldpool._cursors import ChunkCursor, StateCursor
+from worldpool._stream import AsyncStream, Stream, afollow, follow
+from worldpool.models import RunInfo
+from worldpool.summary import Summary
+
+if TYPE_CHECKING:
+    from worldpool._client import AsyncClient, Client
+
+
+class Run(RunInfo):
+    """A run as it stood when asked for. It does not change by itself: `refresh`, `wait`, `cancel` give a newer one."""
+
+    _client: Client = PrivateAttr()
+
+    @classmethod
+    def _bound(cls, client: Client, info: RunInfo) -> Run:
+        run = cls.model_construct(**dict(info))
+        run._client = client
+        return run
+
+    def refresh(self) -> Run:
+        """The run as it stands now."""
+        return self._client.runs.get(self)
+
+    def cancel(self) -> Run:
+        """Stop it; its finished chunks stay."""
+        return self._client.runs.cancel(self)
+
+    def delete(self) -> None:
+        """Delete it and its data."""
+        self._client.runs.delete(self)
+
+    def summary(self) -> Summary:
+        """Returns and lengths by environment, family and domain, over all chunks so far."""
+        return self._client._send(_calls.summarise_run(self))
+
+    def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> Stream:
+        """Its batches as numpy views on Arrow memory, as they come, until it has ended.
+
+        Parameters
+        ----------
+        after
+            Leave out the chunks up to this seq.
+        verify
+            Check each chunk's SHA-256, at about 1-2 GB/s; a chunk that fails is fetched again. Off by default: TCP
+            and TLS have their own checks.
+        progress
+            Show a progress bar. By default only in terminals (on stderr) and notebooks.
+        """
+        return Stream(self._client, ChunkCursor(self, seq=after, verify=verify, progress=progress))
+
+    def watch(self, *, timeout_s: float | None = None) -> Generator[Run]:
+        """Its states as they change, until it has ended; raises `WaitTimeout` after `timeout_s` seconds."""
+        with closing(follow(self._client, StateCursor(self, timeout_s=timeout_s))) as states:
+            for state in states:
+                yield self._bound(self._client, state)
+
+    def wait(self, *, timeout_s: float | None = None) -> Run:
+        """The run when it has ended; raises `WaitTimeout` after `timeout_s` seconds. A failed run is no error here."""
+        cursor = StateCursor(self, timeout_s=timeout_s)
+        for _ in follow(self._client, cursor):
+            pass
+        return self._bound(self._client, cursor.run)
+
+
+class AsyncRun(RunInfo):
+    """`Run` with awaitable methods."""
+
+    _client: AsyncClient = PrivateAttr()
+
+    @classmethod
+    def _bound(cls, client: AsyncClient, info: RunInfo) -> AsyncRun:
+        run = cls.model_construct(**dict(info))
+        run._client = client
+        return run
+
+    async def refresh(self) -> AsyncRun:
+        """The run as it stands now."""
+        return await self._client.runs.get(self)
+
+    async def cancel(self) -> AsyncRun:
+        """Stop it; its finished chunks stay."""
+        return await self._client.runs.cancel(self)
+
+    async def delete(self) -> None:
+        """Delete it and its data."""
+        await self._client.runs.delete(self)
+
+    async def summary(self) -> Summary:
+        """Returns and lengths by environment, family and domain, over all chunks so far."""
+        return await self._client._send(_calls.summarise_run(self))
+
+    def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> AsyncStream:
+        """See `Run.stream`."""
+        return AsyncStream(self._client, ChunkCursor(self, seq=after, verify=verify, progress=progress))
+
+    async def watch(self, *, timeout_s: float | None = None) -> AsyncGenerator[AsyncRun]:
+        """See `Run.watch`."""
+        async with aclosing(afollow(self._client, StateCursor(self, timeout_s=timeout_s))) as states:
+            async for state in states:
+                yield self._bound(self._client, state)
+
+    async def wait(self, *, timeout_s: float | None = None) -> AsyncRun:
+        """See `Run.wait`."""
+        cursor = StateCursor(self, timeout_s=timeout_s)
+        async for _ in afollow(self._client, cursor):
+            pass
+        return self._bound(self._client, cursor.run)

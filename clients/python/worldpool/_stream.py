@@ -1,0 +1,183 @@
+"""Streams: the batches of a run as users hold them, synchronous and asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from worldpool._core import LOST
+from worldpool._cursors import ChunkCursor, Cursor, Interrupted
+from worldpool.batches import Batch
+from worldpool.errors import ProblemError, RunFailed
+from worldpool.models import RunInfo
+
+if TYPE_CHECKING:
+    from worldpool._client import AsyncClient, Client
+
+T = TypeVar("T")
+
+
+def follow(client: Client, cursor: Cursor[T]) -> Generator[T]:
+    """All that the cursor finds until the end of the run."""
+    while not cursor.ended:
+        error: Exception
+        try:
+            with client._open(cursor.connect(), read_timeout=cursor.silence(time.monotonic())) as response:
+                cursor.patience.connected(time.monotonic())
+                for data in response.iter_raw():
+                    yield from cursor.receive(data)
+                    if cursor.ended:
+                        return
+            error = Interrupted("the pool closed the stream before its end")
+        except (*LOST, Interrupted) as lost:
+            error = lost
+        except ProblemError as refusal:
+            if not refusal.passing:
+                raise
+            error = refusal
+        time.sleep(cursor.pause(error, time.monotonic()))
+
+
+async def afollow(client: AsyncClient, cursor: Cursor[T]) -> AsyncGenerator[T]:
+    """`follow`, asynchronously."""
+    while not cursor.ended:
+        error: Exception
+        try:
+            async with client._open(cursor.connect(), read_timeout=cursor.silence(time.monotonic())) as response:
+                cursor.patience.connected(time.monotonic())
+                async for data in response.aiter_raw():
+                    for item in cursor.receive(data):
+                        yield item
+                    if cursor.ended:
+                        return
+            error = Interrupted("the pool closed the stream before its end")
+        except (*LOST, Interrupted) as lost:
+            error = lost
+        except ProblemError as refusal:
+            if not refusal.passing:
+                raise
+            error = refusal
+        await asyncio.sleep(cursor.pause(error, time.monotonic()))
+
+
+class _Position:
+    """What both streams know and keep."""
+
+    _cursor: ChunkCursor
+
+    @property
+    def run(self) -> RunInfo:
+        """The run as last heard of."""
+        return self._cursor.run
+
+    @property
+    def seq(self) -> int:
+        """The last chunk of which every batch was delivered; `run.stream(after=seq)` continues behind it."""
+        return self._cursor.seq
+
+    @property
+    def steps(self) -> int:
+        """Environment steps received."""
+        return self._cursor.steps
+
+    @property
+    def episodes(self) -> int:
+        """Episodes received."""
+        return self._cursor.episodes
+
+    def state_dict(self) -> dict[str, int]:
+        """The position, to be kept with a checkpoint: exact to the batch."""
+        return {"seq": self._cursor.seq, "part": self._cursor.part}
+
+    def _move(self, state: dict[str, int]) -> None:
+        self._cursor.seq, self._cursor.part = state["seq"], state["part"]
+        self._cursor.ended = False
+
+
+class Stream(_Position, Iterator[Batch]):
+    """The batches of a run, each exactly once, in order, until the run has ended.
+
+    Takes itself up again after lost connections and restarts of the pool (up to a minute away). Raises `RunFailed`
+    after the last batch of a run that failed; a cancelled run just ends (`stream.run.state`). Closes itself at the end,
+    when the loop over it is left, or as a context manager.
+    """
+
+    def __init__(self, client: Client, cursor: ChunkCursor) -> None:
+        self._client = client
+        self._cursor = cursor
+        self._batches = _batches(client, cursor)
+
+    def __next__(self) -> Batch:
+        return next(self._batches)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._batches.close()
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Continue from a position that `state_dict` gave."""
+        self.close()
+        self._move(state)
+        self._batches = _batches(self._client, self._cursor)
+
+
+def _batches(client: Client, cursor: ChunkCursor) -> Generator[Batch]:
+    # not a method: a stream that nobody holds any more must go at once, without waiting for the cycle collector
+    try:
+        yield from follow(client, cursor)
+        _check(cursor)
+    finally:
+        cursor.bar.close()
+
+
+def _check(cursor: ChunkCursor) -> None:
+    if cursor.run.state == "failed":
+        cursor.bar.close()
+        raise RunFailed(cursor.run)
+
+
+class AsyncStream(_Position, AsyncIterator[Batch]):
+    """`Stream` for `async for`. Leave a loop early inside `async with`, so that the connection goes at once."""
+
+    def __init__(self, client: AsyncClient, cursor: ChunkCursor) -> None:
+        self._client = client
+        self._cursor = cursor
+        self._batches = _abatches(client, cursor)
+
+    async def __anext__(self) -> Batch:
+        return await anext(self._batches)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let the connection go."""
+        await self._batches.aclose()
+
+    async def load_state_dict(self, state: dict[str, int]) -> None:
+        """Continue from a position that `state_dict` gave."""
+        await self.aclose()
+        self._move(state)
+        self._batches = _abatches(self._client, self._cursor)
+
+
+async def _abatches(client: AsyncClient, cursor: ChunkCursor) -> AsyncGenerator[Batch]:
+    batches = afollow(client, cursor)
+    try:
+        async for batch in batches:
+            yield batch
+        _check(cursor)
+    finally:
+        cursor.bar.close()
+        await batches.aclose()

@@ -1,0 +1,63 @@
+"""The command `worldpool`: the SDK for shells. Results on stdout, progress and failures on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from worldpool._version import __version__
+from worldpool.cli import _admin, _envs, _runs, _subsets
+from worldpool.cli._output import EXIT_CODES, Json, exit_code, show_record
+from worldpool.errors import WorldpoolError
+
+app = typer.Typer(
+    name="worldpool",
+    help=f"Choose environments of a Worldpool, run rollouts, see what is used.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(_envs.app, name="env")
+app.add_typer(_subsets.app, name="subset")
+app.add_typer(_runs.app, name="run")
+app.add_typer(_admin.app, name="admin")
+
+
+@app.command()
+def usage(json: Json = False) -> None:
+    """What this key's cell may use and uses; 1000 mc is one core."""
+    with _envs.pool() as pool:
+        show_record(pool.me(), json=json)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"worldpool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code."""
+    try:
+        app(args=arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except WorldpoolError as error:
+        Console(stderr=True).print("[red]error:[/red]", Text(str(error)), soft_wrap=True)
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,173 @@
+"""`worldpool admin`: what operators see and change. Uses the operator's key."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from worldpool._client import Client
+from worldpool.cli import _envs
+from worldpool.cli._output import Json, Limit, show_list, show_record
+
+app = typer.Typer(help="For operators: cells, keys, quotas, the commitment, sites and workers.", no_args_is_help=True)
+cells = typer.Typer(help="Teams.", no_args_is_help=True)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+quotas = typer.Typer(help="The entitlement tree.", no_args_is_help=True)
+commitment = typer.Typer(help="The share of the pool that is committed.", no_args_is_help=True)
+sites = typer.Typer(help="Members of the federation.", no_args_is_help=True)
+workers = typer.Typer(help="Worker processes.", no_args_is_help=True)
+audit = typer.Typer(help="What operators changed.", no_args_is_help=True)
+for name, group in (
+    ("cells", cells),
+    ("keys", keys),
+    ("quotas", quotas),
+    ("commitment", commitment),
+    ("sites", sites),
+    ("workers", workers),
+    ("audit", audit),
+):
+    app.add_typer(group, name=name)
+
+
+def _pool() -> Client:
+    return _envs.pool(operator=True)
+
+
+@cells.command("list")
+def list_cells(json: Json = False) -> None:
+    """List all cells."""
+    with _pool() as pool:
+        show_list(pool.admin.cells.list(), ("id", "name", "created_at"), json=json)
+
+
+@cells.command("create")
+def create_cell(
+    name: str, weight: Annotated[int, typer.Option(help="Share among its siblings.")] = 1, json: Json = False
+) -> None:
+    """Add a team. It needs a key as well: `admin keys create --cell NAME`."""
+    with _pool() as pool:
+        show_record(pool.admin.cells.create(name=name, weight=weight), json=json)
+
+
+@keys.command("list")
+def list_keys(json: Json = False) -> None:
+    """List all keys, without secrets."""
+    with _pool() as pool:
+        show_list(pool.admin.keys.list(), ("id", "cell", "site", "label", "scopes", "revoked_at"), json=json)
+
+
+@keys.command("create")
+def create_key(
+    cell: Annotated[str | None, typer.Option(help="A cell's id or name.")] = None,
+    site: Annotated[str | None, typer.Option(help="A site's name, for its workers.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="Default: all that fit the owner; repeat for more.")] = None,
+    label: str | None = None,
+    json: Json = False,
+) -> None:
+    """Make a key for a cell, a site or (with neither) an operator. The secret is shown only now."""
+    with _pool() as pool:
+        show_record(pool.admin.keys.create(cell=cell, site=site, scopes=scope or None, label=label), json=json)
+
+
+@keys.command("revoke")
+def revoke_key(key: str) -> None:
+    """End a key at once."""
+    with _pool() as pool:
+        pool.admin.keys.revoke(key)
+
+
+@quotas.command("list")
+def list_quotas(json: Json = False) -> None:
+    """List the nodes of the entitlement tree."""
+    columns = ("id", "name", "kind", "weight", "state", "nominal_mc", "used_mc", "used_core_ms")
+    with _pool() as pool:
+        show_list(pool.admin.quotas.list(), columns, json=json)
+
+
+@quotas.command("show")
+def show_quota(quota: str, json: Json = False) -> None:
+    """Show a node."""
+    with _pool() as pool:
+        show_record(pool.admin.quotas.get(quota), json=json)
+
+
+@quotas.command("set")
+def set_quota(
+    quota: str,
+    weight: Annotated[int | None, typer.Option(help="Share among its siblings.")] = None,
+    state: Annotated[str | None, typer.Option(help="active, hold or hold_and_drain.")] = None,
+    json: Json = False,
+) -> None:
+    """Change a node."""
+    with _pool() as pool:
+        version = pool.admin.quotas.get(quota).version
+        changed = pool.admin.quotas.update(
+            quota,
+            version=version,
+            weight=weight,
+            state=state,  # type: ignore[arg-type]  # the pool names what it knows
+        )
+        show_record(changed, json=json)
+
+
+@commitment.command("show")
+def show_commitment(json: Json = False) -> None:
+    """Show the share of the pool that is committed, and what it is at the present capacity."""
+    with _pool() as pool:
+        show_record(pool.admin.commitment.get(), json=json)
+
+
+@commitment.command("set")
+def set_commitment(
+    numerator: int | None = None, denominator: int | None = None, half_life_s: int | None = None, json: Json = False
+) -> None:
+    """Change it."""
+    with _pool() as pool:
+        version = pool.admin.commitment.get().version
+        changed = pool.admin.commitment.update(
+            version=version, numerator=numerator, denominator=denominator, half_life_s=half_life_s
+        )
+        show_record(changed, json=json)
+
+
+@commitment.command("epochs")
+def list_epochs(json: Json = False) -> None:
+    """List how the pool's capacity changed."""
+    with _pool() as pool:
+        epochs = pool.admin.commitment.epochs()
+        show_list(epochs, ("epoch", "at", "capacity_mc", "limit_mc", "cause"), json=json)
+
+
+@sites.command("list")
+def list_sites(json: Json = False) -> None:
+    """List all sites."""
+    with _pool() as pool:
+        show_list(pool.admin.sites.list(), ("id", "name", "state", "workers", "slots", "store_url"), json=json)
+
+
+@sites.command("create")
+def create_site(
+    name: str,
+    redis_url: Annotated[str, typer.Option(help="The site's broker.")],
+    store_url: Annotated[str, typer.Option(help="The site's object store.")],
+    json: Json = False,
+) -> None:
+    """Add a member. Its workers need a key as well: `admin keys create --site NAME`."""
+    with _pool() as pool:
+        show_record(pool.admin.sites.create(name=name, redis_url=redis_url, store_url=store_url), json=json)
+
+
+@workers.command("list")
+def list_workers(json: Json = False) -> None:
+    """List all worker processes."""
+    columns = ("id", "name", "site", "state", "slots", "busy", "contributes_mc", "seen_at")
+    with _pool() as pool:
+        show_list(pool.admin.workers.list(), columns, json=json)
+
+
+@audit.command("list")
+def list_audit(limit: Limit = 20, json: Json = False) -> None:
+    """List what operators changed, newest first."""
+    with _pool() as pool:
+        show_list(pool.admin.audit.list(limit=limit), ("at", "actor", "action", "target", "change"), json=json)

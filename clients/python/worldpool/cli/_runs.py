@@ -1,0 +1,111 @@
+"""`worldpool run`: rollouts."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from worldpool._progress import ProgressBar
+from worldpool._runs import Run
+from worldpool.cli import _envs
+from worldpool.cli._output import RUN_FAILED, Json, Limit, pairs, show_list, show_record
+
+app = typer.Typer(help="Runs: rollouts of a policy in the environments of a subset.", no_args_is_help=True)
+
+RunId = Annotated[str, typer.Argument(help="A run's id.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", help="Give up waiting after this many seconds.")]
+
+
+@app.command()
+def create(
+    subset: Annotated[str | None, typer.Option(help="A subset's id.")] = None,
+    ref: Annotated[list[str] | None, typer.Option(help="Environments without a subset; repeat for more.")] = None,
+    policy: str = "random",
+    episodes: Annotated[int | None, typer.Option(help="Episodes of every environment.")] = None,
+    steps_per_env: Annotated[int | None, typer.Option(help="Steps of every environment.")] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds give equal rollouts.")] = 0,
+    label: Annotated[list[str] | None, typer.Option(help="key=value; repeat for more.")] = None,
+    wait_: Annotated[bool, typer.Option("--wait", help="Wait for its end.")] = False,
+    json: Json = False,
+) -> None:
+    """Ask for rollouts."""
+    with _envs.pool() as pool:
+        run = pool.runs.create(
+            subset=subset,
+            refs=ref or None,
+            policy=policy,
+            episodes=episodes,
+            steps_per_env=steps_per_env,
+            seed=seed,
+            labels=pairs(label or [], "=", "--label"),
+        )
+        _finish(_wait(run, None) if wait_ else run, json=json)
+
+
+@app.command("list")
+def list_(
+    state: Annotated[str | None, typer.Option(help="queued, running, succeeded, failed or cancelled.")] = None,
+    label: Annotated[str | None, typer.Option(help="key=value: runs with this label.")] = None,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """List this cell's runs."""
+    with _envs.pool() as pool:
+        labels = pairs([label] if label else [], "=", "--label")
+        runs = pool.runs.list(state=state, label=next(iter(labels.items()), None), limit=limit)
+        show_list(runs, ("id", "state", "environments", "steps_done", "steps_expected", "created_at"), json=json)
+
+
+@app.command()
+def get(run: RunId, json: Json = False) -> None:
+    """Show a run as it stands now."""
+    with _envs.pool() as pool:
+        show_record(pool.runs.get(run), json=json)
+
+
+@app.command()
+def wait(run: RunId, timeout: Timeout = None, json: Json = False) -> None:
+    """Wait for the end of a run. Exit code 3 if it failed or was cancelled."""
+    with _envs.pool() as pool:
+        _finish(_wait(pool.runs.get(run), timeout), json=json)
+
+
+@app.command()
+def cancel(run: RunId, json: Json = False) -> None:
+    """Stop a run; its finished chunks stay."""
+    with _envs.pool() as pool:
+        show_record(pool.runs.cancel(run), json=json)
+
+
+@app.command()
+def delete(run: RunId) -> None:
+    """Delete a run and its data."""
+    with _envs.pool() as pool:
+        pool.runs.delete(run)
+
+
+@app.command()
+def summary(run: RunId, json: Json = False) -> None:
+    """Returns and lengths of a run's episodes, by environment."""
+    with _envs.pool() as pool:
+        figures = pool.runs.get(run).summary()
+        if json:
+            typer.echo(figures.model_dump_json(indent=2))
+        else:
+            Console().print(figures)
+
+
+def _wait(run: Run, timeout_s: float | None) -> Run:
+    with closing(ProgressBar(None)) as bar:
+        for run in run.watch(timeout_s=timeout_s):  # noqa: B020  # each state is a newer one of the same run
+            bar.update(run, steps=run.steps_done, episodes=run.episodes_done)
+    return run
+
+
+def _finish(run: Run, *, json: bool) -> None:
+    show_record(run, json=json)
+    if run.state in ("failed", "cancelled"):
+        raise typer.Exit(RUN_FAILED)

@@ -1,0 +1,103 @@
+"""`worldpool subset`: lists of environments to run."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from typing import Annotated, Any
+
+import typer
+
+from worldpool.cli import _envs
+from worldpool.cli._output import Json, Limit, pairs, show_list, show_record
+
+app = typer.Typer(help="Subsets: immutable lists of environments.", no_args_is_help=True)
+
+SubsetId = Annotated[str, typer.Argument(help="A subset's id.")]
+
+
+@app.command()
+def create(
+    text: Annotated[str | None, typer.Option(help="Words to look for.")] = None,
+    domain: _envs.Domain = None,
+    family: _envs.Family = None,
+    tag: _envs.Tag = None,
+    kind: _envs.Kind = None,
+    modifier: _envs.Modifier = None,
+    base_task: _envs.BaseTask = None,
+    max_step_us: _envs.MaxStepUs = None,
+    param: _envs.Param = None,
+    ref: Annotated[list[str] | None, typer.Option(help="These refs instead of conditions.")] = None,
+    vary: Annotated[
+        list[str] | None, typer.Option(help="A grid over --family instead, such as gravity=4.9,9.8; repeat for more.")
+    ] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="How many to pick; default: all that match.")] = None,
+    strategy: Annotated[str, typer.Option(help="stratified, diverse or random.")] = "stratified",
+    seed: int = 0,
+    name: str | None = None,
+    json: Json = False,
+) -> None:
+    """Choose environments: by conditions (none: the whole catalogue), by --ref, or as a grid with --vary."""
+    conditions = {
+        "text": text,
+        "domain": domain,
+        "family": None if vary else family,
+        "tag": tag,
+        "kind": kind,
+        "modifier": modifier,
+        "base_task": base_task,
+        "max_step_us": max_step_us,
+        "parameters": {key: {"min": low, "max": high} for key, (low, high) in _envs.ranges(param).items()},
+    }
+    where: dict[str, Any] = {key: value for key, value in conditions.items() if value}
+    if where and (ref or vary):
+        raise typer.BadParameter("conditions do not go with --ref and --vary")
+    with _envs.pool() as pool:
+        subset = pool.subsets.create(
+            where=None if ref or vary else where,
+            refs=ref or None,
+            grid=_grid(family, vary) if vary else None,
+            size=size,
+            strategy=strategy,  # type: ignore[arg-type]  # the pool names what it knows
+            seed=seed,
+            name=name,
+        )
+        show_record(subset, json=json)
+
+
+def _grid(family: str | None, vary: list[str]) -> dict[str, Any]:
+    if family is None:
+        raise typer.BadParameter("a grid is over one --family", param_hint="--vary")
+    values = pairs(vary, "=", "--vary")
+    parameters = {name: [_value(part) for part in text.split(",")] for name, text in values.items()}
+    return {"family": family, "parameters": parameters}
+
+
+def _value(text: str) -> Any:
+    """Numbers and true/false as such, anything else as text."""
+    try:
+        return jsonlib.loads(text)
+    except ValueError:
+        return text
+
+
+@app.command("list")
+def list_(limit: Limit = 20, json: Json = False) -> None:
+    """List this cell's subsets."""
+    with _envs.pool() as pool:
+        show_list(pool.subsets.list(limit=limit), ("id", "name", "size", "domains", "created_at"), json=json)
+
+
+@app.command()
+def show(
+    subset: SubsetId,
+    environments: Annotated[bool, typer.Option("--environments", help="List its environments.")] = False,
+    limit: Limit = 1000,
+    json: Json = False,
+) -> None:
+    """Show a subset, or the environments in it."""
+    with _envs.pool() as pool:
+        if environments:
+            found = pool.subsets.environments(subset, limit=limit)
+            show_list(found, ("ref", "domain", "kind", "horizon", "step_us"), json=json)
+        else:
+            show_record(pool.subsets.get(subset), json=json)

@@ -1,0 +1,150 @@
+"""The one tree of errors that this package raises.
+
+WorldpoolError
+├── PoolNotFound           no address or no key of a pool is known
+├── ConnectionFailed       the pool does not answer
+├── FormatError            an answer that this version cannot read
+├── RunFailed              the run that was followed failed
+├── WaitTimeout            the run did not end in the time given
+└── ProblemError           the pool refused: RFC 9457 problem details
+    ├── Unauthorized       401: the key is unknown, expired or revoked
+    ├── Forbidden          403: the key may not do this
+    ├── NotFound           404
+    ├── Conflict           409, 412: it changed meanwhile, or exists already
+    ├── Invalid            400, 422: `errors` names each wrong field
+    ├── RateLimited        429
+    └── ServerError        5xx
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from worldpool.models import RunInfo
+
+
+class WorldpoolError(Exception):
+    """Base of all errors of this package."""
+
+
+class PoolNotFound(WorldpoolError):
+    """No address or no key of a pool is known."""
+
+
+class ConnectionFailed(WorldpoolError, ConnectionError):
+    """The pool did not answer, also after retries."""
+
+
+class FormatError(WorldpoolError, ValueError):
+    """Bytes that are not what this version of the client reads."""
+
+
+class RunFailed(WorldpoolError):
+    """The run that was followed ended as failed; every chunk it has was delivered before. `run` is its last state."""
+
+    def __init__(self, run: RunInfo) -> None:
+        reason = run.failure or "the service gives no reason"
+        super().__init__(f"run {run.id} failed after {run.items_done} of {run.items_total} work items: {reason}")
+        self.run = run
+
+
+class WaitTimeout(WorldpoolError, TimeoutError):
+    """The run did not end in the time given; it goes on. `run` is its last known state."""
+
+    def __init__(self, run: RunInfo, seconds: float) -> None:
+        super().__init__(f"run {run.id} is still {run.state} after {seconds:g} s")
+        self.run = run
+
+
+class FieldProblem(BaseModel):
+    """A field of the request that the pool did not accept."""
+
+    field: str
+    reason: str
+
+
+class ProblemError(WorldpoolError):
+    """The pool refused a request.
+
+    `status` is the HTTP status, `type` the problem's stable name, `errors` the fields to blame, `request_id` what the
+    operators find in their logs, `retry_after` the seconds that the pool asked to wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        type: str,
+        title: str,
+        detail: str,
+        errors: Sequence[FieldProblem],
+        request_id: str | None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.status = status
+        self.type = type
+        self.title = title
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.request_id = request_id
+        self.retry_after = retry_after
+        super().__init__(self._sentence())
+
+    @property
+    def passing(self) -> bool:
+        """The same request may succeed later."""
+        return self.status in (429, 502, 503, 504)
+
+    def _sentence(self) -> str:
+        fields = "".join(f"\n  {error.field}: {error.reason}" for error in self.errors)
+        request = f" [request {self.request_id}]" if self.request_id else ""
+        return f"{self.detail or self.title} ({self.status}){request}{fields}"
+
+
+class Unauthorized(ProblemError):
+    """401: the key is unknown, expired or revoked."""
+
+
+class Forbidden(ProblemError):
+    """403: the key may not do this."""
+
+
+class NotFound(ProblemError):
+    """404: no such thing, or not this cell's."""
+
+
+class Conflict(ProblemError):
+    """409 or 412: it changed meanwhile, or exists already."""
+
+
+class Invalid(ProblemError):
+    """400 or 422: `errors` names each wrong field and says why."""
+
+
+class RateLimited(ProblemError):
+    """429: too many requests; `retry_after` says when to come back."""
+
+
+class ServerError(ProblemError):
+    """5xx: the pool failed; the request id helps its operators."""
+
+
+def problem_class(status: int) -> type[ProblemError]:
+    """The error that stands for an HTTP status."""
+    if status >= 500:
+        return ServerError
+    by_status: dict[int, type[ProblemError]] = {
+        400: Invalid,
+        401: Unauthorized,
+        403: Forbidden,
+        404: NotFound,
+        409: Conflict,
+        412: Conflict,
+        422: Invalid,
+        429: RateLimited,
+    }
+    return by_status.get(status, ProblemError)

@@ -1,0 +1,144 @@
+"""What a run's episodes returned and how long they were, by environment, family and domain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from html import escape
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+
+from worldpool.models import Model
+
+_HEADERS = ("environment", "domain", "episodes", "steps", "mean length", "mean return", "steps/s")
+
+
+class Group(Model):
+    """Figures of a set of episodes.
+
+    Returns are counted per (episode, agent). `steps` are environment steps, `wall_ms` is the time that simulating took.
+    The return figures are None where no episode ended.
+    """
+
+    episodes: int
+    steps: int
+    returns: int
+    return_mean: float | None
+    return_min: float | None
+    return_max: float | None
+    wall_ms: float
+
+    @property
+    def length_mean(self) -> float | None:
+        """Mean steps of an episode."""
+        return self.steps / self.episodes if self.episodes else None
+
+    @property
+    def steps_per_s(self) -> float | None:
+        """Steps per second of simulation on one slot."""
+        return self.steps / self.wall_ms * 1000 if self.wall_ms else None
+
+
+class SpecSummary(Group):
+    """Figures of one environment."""
+
+    ref: str
+    digest: str
+    domain: str
+    family: str
+
+
+class Summary(Model):
+    """Figures of a run. Prints as a table, in terminals and notebooks.
+
+    Means over a family or domain weigh every return alike; returns of different environments have different scales.
+    """
+
+    specs: list[SpecSummary]
+
+    @cached_property
+    def by_spec(self) -> dict[str, SpecSummary]:
+        """Figures by ref."""
+        return {spec.ref: spec for spec in self.specs}
+
+    @cached_property
+    def by_family(self) -> dict[str, Group]:
+        """Figures by family."""
+        return _merge_by(self.specs, lambda spec: spec.family)
+
+    @cached_property
+    def by_domain(self) -> dict[str, Group]:
+        """Figures by domain."""
+        return _merge_by(self.specs, lambda spec: spec.domain)
+
+    @property
+    def total(self) -> Group:
+        """Figures of all episodes together."""
+        return _merge(self.specs)
+
+    def table(self) -> Table:
+        """The figures as a rich table: one line an environment, one line in all."""
+        table = Table(*_HEADERS[:2], show_footer=len(self.specs) > 1)
+        table.columns[0].overflow = "fold"
+        table.columns[0].footer = f"{len(self.specs):,} environments"
+        for header, footer in zip(_HEADERS[2:], _figures(self.total), strict=True):
+            table.add_column(header, footer if header in ("episodes", "steps") else "", justify="right")
+        for row in self._rows():
+            table.add_row(*row)
+        return table
+
+    def __rich__(self) -> Table:
+        return self.table()
+
+    def __str__(self) -> str:
+        console = Console(file=StringIO(), width=140, color_system=None)
+        with console.capture() as capture:
+            console.print(self.table())
+        return capture.get()
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{header}</th>" for header in _HEADERS)
+        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _rows(self) -> Iterable[tuple[str, ...]]:
+        specs = sorted(self.specs, key=lambda spec: (spec.domain, spec.ref))
+        return ((spec.ref, spec.domain, *_figures(spec)) for spec in specs)
+
+
+def _merge_by(specs: Iterable[SpecSummary], key: Callable[[SpecSummary], str]) -> dict[str, Group]:
+    members: dict[str, list[SpecSummary]] = {}
+    for spec in specs:
+        members.setdefault(key(spec), []).append(spec)
+    return {name: _merge(members[name]) for name in sorted(members)}
+
+
+def _figures(group: Group) -> tuple[str, ...]:
+    return (
+        f"{group.episodes:,}",
+        f"{group.steps:,}",
+        _number(group.length_mean, ",.0f"),
+        _number(group.return_mean, ",.2f"),
+        _number(group.steps_per_s, ",.0f"),
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _merge(groups: Iterable[Group]) -> Group:
+    groups = list(groups)
+    paid = [group for group in groups if group.returns]
+    returns = sum(group.returns for group in paid)
+    return Group(
+        episodes=sum(group.episodes for group in groups),
+        steps=sum(group.steps for group in groups),
+        returns=returns,
+        return_mean=sum((g.return_mean or 0.0) * g.returns for g in paid) / returns if returns else None,
+        return_min=min((g.return_min for g in paid if g.return_min is not None), default=None),
+        return_max=max((g.return_max for g in paid if g.return_max is not None), default=None),
+        wall_ms=sum(group.wall_ms for group in groups),
+    )

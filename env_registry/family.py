@@ -1,0 +1,115 @@
+"""Families: base environments with named parameter axes, and where they are found.
+
+A family module declares data at import and imports its engine only inside `make`, so that listing costs nothing.
+Third-party packages add families through the entry-point group `worldpool.families`: each entry point loads to
+an iterable of `Family`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from env_registry.axes import Axis, Scalar
+from env_registry.simulator import Kind, Simulator
+
+ENTRY_POINT_GROUP = "worldpool.families"
+
+# Every module here has a tuple FAMILIES. A new family is a new entry in one of them, or a new line here.
+_MODULES = (
+    "env_registry.physics.gymnasium_mujoco",
+    "env_registry.physics.classic_control",
+    "env_registry.social.mpe",
+    "env_registry.social.pettingzoo_games",
+    "env_registry.social.openspiel",
+    "env_registry.symbolic.minigrid_worlds",
+    "env_registry.symbolic.toy_text",
+    "env_registry.symbolic.cellular_automata",
+)
+
+
+class Domain(StrEnum):
+    PHYSICS = "physics"
+    SOCIAL = "social"
+    SYMBOLIC = "symbolic"
+
+
+class Actions(StrEnum):
+    """What an agent's action is."""
+
+    CONTINUOUS = "continuous"  # Box
+    DISCRETE = "discrete"  # Discrete, all actions legal at all times
+    MASKED = "masked"  # Discrete, some actions illegal at times
+
+
+class Observations(StrEnum):
+    """What an agent sees."""
+
+    VECTOR = "vector"  # Box of floats
+    IMAGE = "image"  # Box of uint8
+    DISCRETE = "discrete"  # Discrete or MultiDiscrete, or integers without an order
+    MIXED = "mixed"  # Dict or Tuple of the above, text included
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What a modifier must know to tell whether it fits."""
+
+    kind: Kind
+    actions: Actions
+    observations: Observations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A base environment.
+
+    `make` takes a value for every axis (never a distribution) and returns a fresh simulator. `horizon` is the most
+    steps an episode can take by default, in steps (of all agents together for turn-based games), and never None: what
+    runs in the pool ends. `distribution` names the Python package that holds the engine; its version is part of the
+    runtime.
+    """
+
+    name: str
+    version: int = 1
+    domain: Domain
+    traits: Traits
+    axes: tuple[Axis, ...] = ()
+    make: Callable[[Mapping[str, Scalar]], Simulator]
+    horizon: int
+    description: str
+    source: str  # citation or address of the description of the dynamics
+    licence: str
+    distribution: str
+    tags: tuple[str, ...] = field(default=())
+
+    def axis(self, name: str) -> Axis | None:
+        return next((axis for axis in self.axes if axis.name == name), None)
+
+
+@cache
+def families() -> Mapping[str, Family]:
+    """Newest version of every family by name, sorted by name. Imports no engine."""
+    found: dict[str, Family] = {}
+    for family in _declared():
+        known = found.get(family.name)
+        if known is None or known.version < family.version:
+            found[family.name] = family
+    return dict(sorted(found.items()))
+
+
+@cache
+def family_versions() -> Mapping[tuple[str, int], Family]:
+    """Every family by (name, version)."""
+    return {(family.name, family.version): family for family in _declared()}
+
+
+def _declared() -> Iterable[Family]:
+    for module in _MODULES:
+        yield from import_module(module).FAMILIES
+    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
+        yield from entry_point.load()

@@ -1,0 +1,96 @@
+"""MuJoCo behind the simulator interface: edits of a compiled model, and the exact state of an environment.
+
+Knows nothing of tasks and axes' ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import mujoco
+import numpy as np
+from gymnasium.envs.mujoco import MujocoEnv
+
+from env_registry.gymnasium_adapter import GymnasiumSimulator
+
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+class MujocoSimulator(GymnasiumSimulator):
+    """A Gymnasium MuJoCo environment whose model may differ from the one in its file.
+
+    Gymnasium resets data, never the model, so one edit after construction holds for every episode.
+    """
+
+    env: MujocoEnv
+
+    def __init__(self, env: MujocoEnv, *, time_limit: int, physics: Mapping[str, float]) -> None:
+        super().__init__(env, time_limit=time_limit, state=())
+        if physics:
+            edit_model(env.model, physics)
+
+    def save_env(self) -> dict[str, Any]:
+        """Integration state, warm start included, and the positions that rewards of the next step are measured from.
+
+        Those positions are not a function of the state: `mj_step` leaves them as its last evaluation of the dynamics
+        found them, one Runge-Kutta stage or one time step behind.
+        """
+        model, data = self.env.model, self.env.data
+        state = np.empty(mujoco.mj_stateSize(model, _STATE))
+        mujoco.mj_getState(model, data, state, _STATE)
+        return {"integration": state, "xpos": data.xpos.copy(), "xipos": data.xipos.copy()}
+
+    def load_env(self, state: dict[str, Any]) -> None:
+        model, data = self.env.model, self.env.data
+        mujoco.mj_setState(model, data, state["integration"], _STATE)
+        data.xpos[:] = state["xpos"]
+        data.xipos[:] = state["xipos"]
+
+
+def edit_model(model: mujoco.MjModel, physics: Mapping[str, float]) -> None:
+    """Change the compiled model in place. Names are those of `EDITS`.
+
+    Constants that the compiler derives from masses and inertias are computed anew, in data of their own: `mj_setConst`
+    leaves its data in the reference pose.
+    """
+    for name, value in physics.items():
+        EDITS[name](model, value)
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+
+
+def _set_gravity(model: mujoco.MjModel, magnitude: float) -> None:
+    model.opt.gravity[2] = -magnitude
+
+
+def _set_fluid_density(model: mujoco.MjModel, density: float) -> None:
+    model.opt.density = density
+
+
+def _set_fluid_viscosity(model: mujoco.MjModel, viscosity: float) -> None:
+    model.opt.viscosity = viscosity
+
+
+def _scale_mass(model: mujoco.MjModel, factor: float) -> None:
+    model.body_mass *= factor
+    model.body_inertia *= factor
+
+
+def _scale(array: str) -> Callable[[mujoco.MjModel, float], None]:
+    def scale(model: mujoco.MjModel, factor: float) -> None:
+        getattr(model, array)[:] *= factor
+
+    return scale
+
+
+EDITS: Mapping[str, Callable[[mujoco.MjModel, float], None]] = {
+    "gravity": _set_gravity,
+    "friction_scale": _scale("geom_friction"),
+    "damping_scale": _scale("dof_damping"),
+    "stiffness_scale": _scale("jnt_stiffness"),
+    "mass_scale": _scale_mass,
+    "armature_scale": _scale("dof_armature"),
+    "gear_scale": _scale("actuator_gear"),
+    "fluid_density": _set_fluid_density,
+    "fluid_viscosity": _set_fluid_viscosity,
+}

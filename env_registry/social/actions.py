@@ -1,0 +1,38 @@
+"""What several agents may do at once: the check of a joint action before an engine sees it.
+
+Engines answer a bad action in their own ways (an assertion, a lost game, a crash); here it is a ValueError, always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gymnasium.spaces import Discrete
+
+from env_registry.simulator import Agent, Simulator
+
+
+def checked(simulator: Simulator, actions: Mapping[Agent, Any]) -> dict[Agent, Any]:
+    """One legal action for each of the simulator's actors, discrete ones as plain integers.
+
+    Raises
+    ------
+    ValueError
+        An action is missing, is not asked for, lies outside its space or is masked.
+    """
+    if actions.keys() != set(simulator.actors):
+        raise ValueError(f"actions are due from {sorted(simulator.actors)}, not from {sorted(actions)}")
+    return {agent: _checked_one(simulator, agent, actions[agent]) for agent in simulator.actors}
+
+
+def _checked_one(simulator: Simulator, agent: Agent, action: Any) -> Any:
+    space = simulator.action_spaces[agent]
+    if not space.contains(action):
+        raise ValueError(f"{agent}: {action!r} is outside {space}")
+    if not isinstance(space, Discrete):
+        return action
+    mask = simulator.action_mask(agent)
+    if mask is not None and not mask[action - space.start]:
+        raise ValueError(f"{agent}: action {action} is illegal now")
+    return int(action)  # engines update 0-d arrays in place, which would change the caller's action

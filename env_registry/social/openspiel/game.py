@@ -1,0 +1,89 @@
+"""How a game of OpenSpiel is declared as a family.
+
+Owns what all of its games have in common: parameters are axes, players take turns (or all act at a simultaneous node),
+observations are vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeAlias
+
+from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, IntAxis, Scalar
+from env_registry.family import Actions, Domain, Family, Observations, Traits
+from env_registry.simulator import Kind, Simulator
+
+Parameters: TypeAlias = Mapping[str, Any]
+DETERMINISTIC = "deterministic"  # tag of games without chance: the seed changes nothing
+
+
+def whole(
+    name: str, default: int, low: int, high: int, levels: tuple[int, ...], description: str, unit: str = ""
+) -> IntAxis:
+    return IntAxis(name=name, default=default, low=low, high=high, levels=levels, unit=unit, description=description)
+
+
+def number(
+    name: str, default: float, low: float, high: float, levels: tuple[float, ...], description: str
+) -> FloatAxis:
+    return FloatAxis(
+        name=name, default=default, low=low, high=high, levels=levels, description=description, randomisable=True
+    )
+
+
+def switch(name: str, default: bool, description: str) -> BoolAxis:
+    return BoolAxis(name=name, default=default, levels=(not default,), description=description)
+
+
+def choice(name: str, choices: tuple[str, ...], description: str, *, task: bool = False) -> ChoiceAxis:
+    """The first is the default, the others are its levels."""
+    return ChoiceAxis(
+        name=name, default=choices[0], choices=choices, levels=choices[1:], description=description, task=task
+    )
+
+
+def players(default: int, high: int, levels: tuple[int, ...]) -> IntAxis:
+    return whole("players", default, 2, high, levels, "number of players")
+
+
+def with_integer(name: str, values: Mapping[str, Scalar]) -> Parameters:
+    """Parameters of a game that takes some integers only, which a choice offers as text."""
+    return {**values, name: int(values[name])}
+
+
+def game(
+    short_name: str,
+    *axes: Axis,
+    horizon: int,
+    description: str,
+    tags: tuple[str, ...],
+    name: str | None = None,
+    actions: Actions = Actions.MASKED,
+    parameters: Callable[[Mapping[str, Scalar]], Parameters] = dict,
+) -> Family:
+    """A family of one game; `parameters` turns the axes' values into OpenSpiel's where the two differ."""
+    return Family(
+        name=f"openspiel/{name or short_name}",
+        domain=Domain.SOCIAL,
+        traits=Traits(kind=Kind.TURN, actions=actions, observations=Observations.VECTOR),
+        axes=axes,
+        make=partial(_make, short_name, parameters, actions is Actions.MASKED),
+        horizon=horizon,
+        description=description,
+        source=f"OpenSpiel, https://arxiv.org/abs/1908.09453, game `{short_name}`",
+        licence="Apache-2.0",
+        distribution="open-spiel",
+        tags=tags,
+    )
+
+
+def _make(
+    short_name: str,
+    parameters: Callable[[Mapping[str, Scalar]], Parameters],
+    masked: bool,
+    values: Mapping[str, Scalar],
+) -> Simulator:
+    from env_registry.social.openspiel.simulator import OpenSpielSimulator
+
+    return OpenSpielSimulator(short_name, parameters(values), masked=masked)

@@ -1,0 +1,110 @@
+"""The simulator around an OpenSpiel game, turn-based or simultaneous.
+
+Owns the translation of OpenSpiel's states into `Simulator`'s semantics. Knows no particular game.
+
+Chance is drawn as OpenSpiel's own `rl_environment.ChanceEventSampler(seed)` draws it: `RandomState(seed).choice(outcomes,
+p=probabilities)`, once a chance node. Agents see the information state where the game provides one, else the
+observation, as in `rl_environment`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+
+from env_registry.seeding import EpisodeSeeds
+from env_registry.simulator import Agent, Kind, Simulator
+from env_registry.social.actions import checked
+
+
+class OpenSpielSimulator(Simulator):
+    """One game of OpenSpiel; its players are `player_0`, `player_1`, …
+
+    Observations are float32 vectors. At a simultaneous node every player acts. `masked` says that some actions are illegal
+    at times.
+
+    Raises
+    ------
+    pyspiel.SpielError
+        OpenSpiel refuses the parameters.
+    """
+
+    kind = Kind.TURN
+
+    def __init__(self, game: str, parameters: Mapping[str, Any], *, masked: bool) -> None:
+        import pyspiel
+
+        self._game = pyspiel.load_game(game, dict(parameters))
+        self._masked = masked
+        self._informed = self._game.get_type().provides_information_state_tensor
+        size = self._game.information_state_tensor_size() if self._informed else self._game.observation_tensor_size()
+        self.agents = tuple(f"player_{player}" for player in range(self._game.num_players()))
+        self._player = {agent: player for player, agent in enumerate(self.agents)}
+        space = Box(-np.inf, np.inf, (size,), np.float32)
+        self.observation_spaces = dict.fromkeys(self.agents, space)
+        self.action_spaces = {agent: Discrete(self._game.num_distinct_actions()) for agent in self.agents}
+        self.actors = ()
+        self._state: Any = None
+        self._chance = np.random.RandomState()
+
+    def reset(self, seeds: EpisodeSeeds) -> dict[Agent, Any]:
+        self._chance = np.random.RandomState(seeds.environment)
+        self._state = self._game.new_initial_state()
+        self._pass_chance_nodes()
+        return {agent: self._observe(agent) for agent in self.actors}
+
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, Any]:
+        chosen = checked(self, action)
+        if self._state.is_simultaneous_node():
+            self._state.apply_actions(list(chosen.values()))
+        else:
+            self._state.apply_action(*chosen.values())
+        self._pass_chance_nodes()
+        over = self._state.is_terminal()
+        observations = {agent: self._observe(agent) for agent in (self.agents if over else self.actors)}
+        rewards = dict(zip(self.agents, self._state.rewards(), strict=True))
+        return (
+            observations,
+            rewards,
+            dict.fromkeys(self.agents, over),
+            dict.fromkeys(self.agents, False),
+            {agent: {} for agent in self.agents},
+        )
+
+    def action_mask(self, agent: Agent) -> NDArray[np.int8] | None:
+        if not self._masked:
+            return None
+        return np.array(self._state.legal_actions_mask(self._player[agent]), dtype=np.int8)
+
+    def save(self) -> dict[str, Any] | None:
+        if self._state is None:
+            return None
+        _, keys, position, _, _ = self._chance.get_state(legacy=True)
+        return {"state": self._state.serialize(), "chance_keys": keys, "chance_position": position}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self._state = self._game.deserialize_state(state["state"])
+        self._chance.set_state(("MT19937", state["chance_keys"], state["chance_position"]))
+        self.actors = self._who_acts()
+
+    def _pass_chance_nodes(self) -> None:
+        while self._state.is_chance_node():
+            outcomes, probabilities = zip(*self._state.chance_outcomes(), strict=True)
+            self._state.apply_action(self._chance.choice(outcomes, p=probabilities))
+        self.actors = self._who_acts()
+
+    def _who_acts(self) -> tuple[Agent, ...]:
+        if self._state.is_terminal():
+            return ()
+        if self._state.is_simultaneous_node():
+            return tuple(self.agents)
+        return (self.agents[self._state.current_player()],)
+
+    def _observe(self, agent: Agent) -> NDArray[np.float32]:
+        player = self._player[agent]
+        tensor = self._state.information_state_tensor if self._informed else self._state.observation_tensor
+        return np.array(tensor(player), dtype=np.float32)

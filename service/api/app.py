@@ -1,0 +1,105 @@
+"""The HTTP application: routes, problems, and what runs beside them for its lifetime."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from sqlalchemy.exc import DBAPIError
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import clock, db, logs
+from service.api import admin, environments, health, internal, me, problems, runs, subsets
+from service.api.dependencies import Parts
+from service.ids import new_id
+from service.releases import Releases
+from service.settings import Settings
+
+log = structlog.get_logger()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application; it connects to nothing before it starts."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = db.create_engine(settings.database_url)
+        sessions = db.sessions(engine)
+        wakeups, releases = db.Wakeups(settings.database_url, db.RUN), Releases(sessions)
+        app.state.parts = Parts(settings, sessions, wakeups, releases)
+        beside = [asyncio.create_task(work) for work in (wakeups.listen(), releases.serve(), _tick(sessions))]
+        try:
+            yield
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            await engine.dispose()
+
+    app = FastAPI(
+        title="Worldpool",
+        version="1",
+        summary="A federated pool of simulation environments",
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+    )
+    problems.install(app)
+    app.add_middleware(RequestId)
+    public = APIRouter(prefix="/v1")
+    for module in (environments, subsets, runs, me, admin):
+        public.include_router(module.router)
+    app.include_router(public)
+    app.include_router(internal.router)
+    app.include_router(health.router)
+    return app
+
+
+class RequestId:
+    """Gives every request an id, in its state and in the answer's X-Request-Id. Plain ASGI: streams pass untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = new_id().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+async def _tick(sessions: db.Sessions) -> None:
+    """Mark that this API can hear heartbeats, as long as it can."""
+    while True:
+        try:
+            async with sessions.begin() as session:
+                await clock.tick(session)
+        except (DBAPIError, OSError) as error:
+            log.warning("database.unreachable", error=str(error).splitlines()[0][:200])
+        await asyncio.sleep(clock.TICK_S)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; open streams are cut after 2 s and resume elsewhere."""
+    logs.configure(settings)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=75,
+    )

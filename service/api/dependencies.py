@@ -1,0 +1,183 @@
+"""What routes ask for: a transaction, the caller, the pool's parts, pages and idempotency."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import keys
+from service.db import Sessions, Wakeups
+from service.errors import Forbidden, Invalid, PreconditionFailed, PreconditionRequired, Unauthenticated
+from service.keys import Caller
+from service.models import IdempotencyKey, Site
+from service.pages import MAX_LIMIT
+from service.releases import Releases
+from service.settings import Settings
+
+_bearer = HTTPBearer(auto_error=False, description="A key such as wp_…; see POST /v1/admin/keys")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the running API holds; made at start, in app.state.parts."""
+
+    settings: Settings
+    sessions: Sessions
+    run_wakeups: Wakeups
+    releases: Releases
+
+
+def parts(request: Request) -> Parts:
+    found: Parts = request.app.state.parts
+    return found
+
+
+async def get_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """One transaction a request, committed before the response leaves (scope="function")."""
+    async with parts(request).sessions.begin() as session:
+        yield session
+
+
+Session = Annotated[AsyncSession, Depends(get_session, scope="function")]
+PartsDep = Annotated[Parts, Depends(parts)]
+
+
+async def get_caller(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    if credentials is None:
+        raise Unauthenticated("send Authorization: Bearer and a key")
+    async with parts(request).sessions() as session:
+        return await keys.authenticate(session, credentials.credentials)
+
+
+def scoped(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
+    """A dependency: the caller, who must have the scope."""
+
+    async def require(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:
+        caller.require(scope)
+        return caller
+
+    return require
+
+
+EnvironmentReader = Annotated[Caller, Depends(scoped("environments:read"))]
+SubsetWriter = Annotated[Caller, Depends(scoped("subsets:write"))]
+RunReader = Annotated[Caller, Depends(scoped("runs:read"))]
+RunWriter = Annotated[Caller, Depends(scoped("runs:write"))]
+AdminReader = Annotated[Caller, Depends(scoped("admin:read"))]
+AdminWriter = Annotated[Caller, Depends(scoped("admin:write"))]
+Authenticated = Annotated[Caller, Depends(get_caller)]
+
+
+async def get_site(caller: Annotated[Caller, Depends(get_caller)], session: Session) -> Site:
+    caller.require("site:work")
+    site = await session.get(Site, caller.site_id)
+    if site is None:
+        raise Forbidden("this key's site is gone")
+    return site
+
+
+WorkingSite = Annotated[Site, Depends(get_site)]
+
+
+@dataclass(frozen=True)
+class Paging:
+    cursor: str | None
+    limit: int
+
+
+def get_paging(
+    cursor: Annotated[str | None, Query(max_length=200, description="next_cursor of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 100,
+) -> Paging:
+    return Paging(cursor, limit)
+
+
+Page = Annotated[Paging, Depends(get_paging)]
+
+
+def get_version(if_match: Annotated[str | None, Header(description='the ETag read before, such as "3"')] = None) -> int:
+    """The version that an edit is based on."""
+    if if_match is None:
+        raise PreconditionRequired(
+            "send If-Match with the ETag that you read", errors=[("header.if-match", "is missing")]
+        )
+    text = if_match.strip().removeprefix("W/").strip('"')
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise PreconditionFailed("If-Match names no version", errors=[("header.if-match", "send the ETag as it came")])
+    return int(text)
+
+
+Version = Annotated[int, Depends(get_version)]
+
+
+class Idempotency:
+    """Answers a creating request that is sent again with what it answered the first time."""
+
+    def __init__(
+        self,
+        request: Request,
+        session: Session,
+        caller: Authenticated,
+        idempotency_key: Annotated[
+            str | None,
+            Header(
+                min_length=1,
+                max_length=200,
+                pattern=r"^[\x21-\x7e]+$",
+                description="sent again, the request does nothing new",
+            ),
+        ] = None,
+    ) -> None:
+        self._request, self._session, self._caller, self._key = request, session, caller, idempotency_key
+
+    async def once(self, status: int, create: Callable[[], Awaitable[tuple[BaseModel, str]]]) -> Response:
+        """`create` makes the thing and answers (body, location). With a known key nothing is made.
+
+        Raises
+        ------
+        Invalid
+            The key came before with another request.
+        """
+        if self._key is None:
+            body, location = await create()
+            return _answer(status, body.model_dump_json(), location)
+        fingerprint = await self._fingerprint()
+        first = await self._session.execute(
+            insert(IdempotencyKey)
+            .values(owner=self._caller.cell_id or self._caller.key_id, key=self._key, request_sha256=fingerprint)
+            .on_conflict_do_nothing()  # waits while the first request is still at it
+            .returning(IdempotencyKey.key)
+        )
+        new = first.one_or_none() is not None
+        row = await self._session.get_one(IdempotencyKey, (self._caller.cell_id or self._caller.key_id, self._key))
+        if new:
+            body, location = await create()
+            row.status, row.body, row.location = status, body.model_dump_json(), location
+        elif row.request_sha256 != fingerprint:
+            raise Invalid(
+                "this Idempotency-Key came before with another request",
+                errors=[("header.idempotency-key", "use a new one")],
+            )
+        return _answer(row.status or status, row.body or "", row.location or "")
+
+    async def _fingerprint(self) -> bytes:
+        digest = hashlib.sha256(f"{self._request.method} {self._request.url.path}\n".encode())
+        digest.update(await self._request.body())
+        return digest.digest()
+
+
+def _answer(status: int, body: str, location: str) -> Response:
+    return Response(body, status, headers={"Location": location}, media_type="application/json")
+
+
+Idempotent = Annotated[Idempotency, Depends()]

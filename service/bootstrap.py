@@ -1,0 +1,76 @@
+"""What a fresh pool needs before anyone can use it: the tree's root, a site, a cell, keys, the catalogue. Safe to
+run again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import catalogue, cells, db, keys, sites
+from service.errors import Unauthenticated
+from service.models import Cell, Commitment, QuotaNode, Site
+
+SITE = "local"
+CELL = "demo"
+
+
+def bootstrap(
+    database_url: str, redis_url: str, store_url: str, existing: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Keys of the cell, the operator and the site by name (`cell_key`, `operator_key`, `site_key`); valid ones of
+    `existing` stay."""
+    return asyncio.run(_bootstrap(database_url, redis_url, store_url, existing or {}))
+
+
+async def _bootstrap(database_url: str, redis_url: str, store_url: str, existing: Mapping[str, str]) -> dict[str, str]:
+    engine = db.create_engine(database_url)
+    try:
+        async with db.sessions(engine).begin() as session:
+            await plant(session)
+            site = await _site(session, redis_url, store_url)
+            cell = await _cell(session)
+            await catalogue.load(session)
+            owners: dict[str, Mapping[str, object]] = {
+                "cell_key": {"cell": cell},
+                "operator_key": {},
+                "site_key": {"site": site},
+            }
+            return {name: await _key(session, existing.get(name), owner) for name, owner in owners.items()}
+    finally:
+        await engine.dispose()
+
+
+async def plant(session: AsyncSession) -> None:
+    """The root of the quota tree and the commitment's row, once."""
+    await session.execute(insert(Commitment).values(id=1).on_conflict_do_nothing())
+    if await session.scalar(select(QuotaNode.id).where(QuotaNode.kind == "root")) is None:
+        session.add(QuotaNode(name="commitment", kind="root"))
+        await session.flush()
+
+
+async def _site(session: AsyncSession, redis_url: str, store_url: str) -> Site:
+    found = (await session.execute(select(Site).where(Site.name == SITE))).scalar_one_or_none()
+    if found is None:
+        return await sites.create(session, name=SITE, redis_url=redis_url, store_url=store_url)
+    found.redis_url, found.store_url = redis_url, store_url
+    return found
+
+
+async def _cell(session: AsyncSession) -> Cell:
+    found = (await session.execute(select(Cell).where(Cell.name == CELL))).scalar_one_or_none()
+    return found or await cells.create(session, name=CELL)
+
+
+async def _key(session: AsyncSession, secret: str | None, owner: Mapping[str, object]) -> str:
+    if secret:
+        try:
+            await keys.authenticate(session, secret)
+            return secret
+        except Unauthenticated:
+            pass  # another database: make a new one
+    _, secret = await keys.create(session, **owner)  # type: ignore[arg-type]
+    return secret

@@ -1,0 +1,86 @@
+"""Connections to PostgreSQL: sessions, and wake-ups by NOTIFY. Knows no table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import psycopg
+import structlog
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+SCHEDULE = "worldpool_schedule"
+"""Channel: something changed that may let an item start."""
+RUN = "worldpool_run"
+"""Channel: a run got a chunk or changed its state; the payload is the run's id."""
+
+log = structlog.get_logger()
+Sessions = async_sessionmaker[AsyncSession]
+
+
+def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
+    return create_async_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True)
+
+
+def sessions(engine: AsyncEngine) -> Sessions:
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def notify(session: AsyncSession, channel: str, payload: str = "") -> None:
+    """Wake the listeners of `channel` when this transaction commits."""
+    await session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+def driver_url(url: str) -> str:
+    """The same address for psycopg itself."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def listening(url: str, channel: str) -> AsyncIterator[psycopg.AsyncConnection]:
+    """A connection of its own that listens on `channel`."""
+    async with await psycopg.AsyncConnection.connect(driver_url(url), autocommit=True) as connection:
+        await connection.execute(f"LISTEN {channel}".encode())
+        yield connection
+
+
+class Wakeups:
+    """Wakes coroutines of this process when a key is notified on a channel. Reconnects, and then wakes everyone."""
+
+    def __init__(self, url: str, channel: str) -> None:
+        self._url = url
+        self._channel = channel
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    @contextmanager
+    def subscribe(self, key: str) -> Iterator[asyncio.Event]:
+        """An event that is set at each notification of `key`; the reader clears it before it looks."""
+        event = asyncio.Event()
+        self._waiting[key].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[key].discard(event)
+            if not self._waiting[key]:
+                del self._waiting[key]
+
+    async def listen(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            try:
+                async with listening(self._url, self._channel) as connection:
+                    self._wake(*self._waiting)  # whatever was missed while not connected
+                    async for notification in connection.notifies():
+                        self._wake(notification.payload)
+            except psycopg.OperationalError as error:
+                log.warning("wakeups.disconnected", channel=self._channel, error=str(error).splitlines()[0])
+                await asyncio.sleep(0.5)
+
+    def _wake(self, *keys: str) -> None:
+        for key in keys:
+            for event in self._waiting.get(key, ()):
+                event.set()

@@ -1,0 +1,212 @@
+"""`python -m service up`: the whole pool in the foreground, until Ctrl-C or until a command that needed it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import shlex
+import signal
+import socket
+import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from service.embedded import parts
+from service.embedded.child import Child, tied
+from service.embedded.logs import Log, Terminal
+from service.embedded.postgres import EmbeddedPostgres
+from service.embedded.redis import EmbeddedRedis
+from service.embedded.state import AlreadyRunning, State, read_json, write_json
+from service.embedded.supervisor import ChildFailed, Supervisor
+from service.settings import ROOT, Settings, environment
+
+PORTS = range(20_000, 32_000)
+"""Free ports are sought here, below those that the system gives to outgoing connections: while the API restarts, a
+client's own connection could otherwise take its port."""
+INTERRUPTED_S = 1.0
+INTERRUPTED = 128 + signal.SIGINT
+SELF = "worldpool"
+
+
+class Refused(Exception):
+    """The pool cannot start; the message says why and what to do."""
+
+
+def up(settings: Settings, *, wanted: Collection[str] = parts.PARTS, then: str | None = None) -> int:
+    """Run a pool in the state folder; with `then` only as long as that command runs. Returns an exit code.
+
+    0: stopped as asked, or a pool runs here already. 1: could not start or stay up. With `then`: that command's code.
+    """
+    terminal = Terminal("warning" if then and settings.log_level == "info" else settings.log_level)
+    state = State(settings.state_dir)
+    try:
+        state.hold()
+    except AlreadyRunning as other:
+        return _join(other, terminal, then)
+    try:
+        return asyncio.run(_Pool(settings, state, terminal, wanted).run(then))
+    except (ChildFailed, Refused, OSError) as error:
+        terminal.show(SELF, f"stopped: {error}")
+        return 1
+    finally:
+        state.release()
+
+
+def _join(other: AlreadyRunning, terminal: Terminal, then: str | None) -> int:
+    terminal.show(SELF, str(other))
+    if then is None:
+        return 0
+    return asyncio.run(_command(then, other.pool)) if other.pool else 1
+
+
+class _Pool:
+    """One run of the pool, from empty to stopped."""
+
+    def __init__(self, settings: Settings, state: State, terminal: Terminal, wanted: Collection[str]) -> None:
+        self._state = state
+        self._terminal = terminal
+        self._wanted = wanted
+        self._settings = settings
+        self._told: dict[str, Any] | None = None
+        self._log_dir = state.folder / "logs"
+        self._supervisor = Supervisor(self._log_dir, terminal, max_failures=settings.max_failures, changed=self._tell)
+
+    async def run(self, then: str | None) -> int:
+        """Start, serve and stop. SIGINT and SIGTERM end it cleanly, a second one at once."""
+        serving = asyncio.create_task(self._serve(then))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupted, serving)
+        try:
+            return await serving
+        except asyncio.CancelledError:
+            return INTERRUPTED if then else 0
+        finally:
+            self._say("stopping")
+            await self._supervisor.stop()
+
+    def _interrupted(self, serving: asyncio.Task[int]) -> None:
+        if not serving.cancel():
+            self._supervisor.kill()
+
+    async def _serve(self, then: str | None) -> int:
+        began = time.monotonic()
+        await self._start_databases()
+        keys = await self._bootstrap()
+        await self._start_service(keys)
+        self._told = {"url": self._settings.public_url, **keys, "pid": os.getpid()}
+        self._told |= {"database_url": self._settings.database_url, "redis_url": self._settings.redis_url}
+        self._tell()
+        self._say(f"ready at {self._settings.public_url} after {time.monotonic() - began:.1f} s")
+        self._say(f"keys are in {self._state.pool_file}")
+        return await self._supervisor.during(_command(then, self._told) if then else _forever())
+
+    async def _start_databases(self) -> None:
+        given = self._settings.model_fields_set
+        runtime = self._state.runtime()
+        postgres = EmbeddedPostgres(self._state.folder / "postgres", runtime)
+        redis = EmbeddedRedis(self._state.folder / "redis", runtime)
+        found: dict[str, Any] = {"port": self._settings.port or free_port(self._settings.host)}
+        children = []
+        if "postgres" in self._wanted and "database_url" not in given:
+            children.append(postgres.child())
+            found["database_url"] = postgres.url
+        if "redis" in self._wanted and "redis_url" not in given:
+            children.append(redis.child())
+            found["redis_url"] = redis.url
+        self._say(f"starting {' and '.join(child.name for child in children) or 'on given databases'}")
+        await self._supervisor.start(*children)
+        host = "127.0.0.1" if self._settings.host in ("0.0.0.0", "::") else self._settings.host
+        found["url"] = f"http://{host}:{found['port']}"
+        self._settings = self._settings.model_copy(update=found)
+
+    async def _bootstrap(self) -> dict[str, str]:
+        """Bring the schema up to date and the first cell, operator and site into being; their keys outlive a stop."""
+        self._say("migrating the database")
+        command = tied((sys.executable, "-m", "service", "bootstrap"), signal.SIGKILL)
+        told = environment(**self._settings.model_dump(mode="json"))
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=told, stdout=PIPE, stderr=PIPE)
+        printed, complaint = await self._supervisor.during(_finish(process))
+        log = Log("bootstrap", self._log_dir, self._terminal)
+        for line in complaint.splitlines():
+            log.write(line)
+        log.close()
+        if process.returncode:
+            raise Refused("the database could not be prepared; see " + str(log.path))
+        keys: dict[str, str] = json.loads(printed)
+        write_json(self._state.keys_file, keys)
+        return keys
+
+    async def _start_service(self, keys: dict[str, str]) -> None:
+        makers: dict[str, Callable[[], Child]] = {
+            "api": lambda: parts.api(self._settings),
+            "scheduler": lambda: parts.scheduler(self._settings),
+            "worker": lambda: parts.worker(self._settings, keys["site_key"]),
+        }
+        children = [make() for name, make in makers.items() if name in self._wanted]
+        self._say(f"starting {', '.join(child.name for child in children)}")
+        await self._supervisor.start(*children)
+
+    def _tell(self) -> None:
+        """Write down where the pool is, once it is ready, and again when a child has another pid."""
+        if self._told:
+            write_json(self._state.pool_file, {**self._told, "children": self._supervisor.pids()})
+
+    def _say(self, text: str) -> None:
+        self._terminal.show(SELF, text)
+
+
+async def _forever() -> int:
+    await asyncio.Event().wait()
+    return 0
+
+
+async def _command(then: str, pool: dict[str, Any]) -> int:
+    """Run a command as the pool's first cell; its exit code, or 128 + n for a signal n, as a shell has it."""
+    told = environment(url=pool["url"], api_key=pool["cell_key"], operator_key=pool["operator_key"])
+    process = await asyncio.create_subprocess_exec(*tied(shlex.split(then), signal.SIGTERM), env=told)
+    await _finish(process)
+    code = process.returncode or 0
+    return code if code >= 0 else 128 - code
+
+
+async def _finish(process: Process) -> tuple[bytes, bytes]:
+    """What a process printed, when it is done. If we are cancelled it ends too, by itself if it got the same Ctrl-C."""
+    try:
+        return await process.communicate()
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait_for(process.wait(), INTERRUPTED_S)
+        except TimeoutError:
+            process.terminate()
+            await process.wait()
+        raise
+
+
+def free_port(host: str) -> int:
+    """A TCP port that nobody listens on.
+
+    Raises
+    ------
+    Refused
+        None of many was free.
+    """
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise Refused(f"no free port on {host} among a hundred tried; set WORLDPOOL_PORT")
+
+
+def existing_keys(state_dir: Path) -> dict[str, Any] | None:
+    """The keys of the pool that ran here before."""
+    return read_json(State(state_dir).keys_file)

@@ -1,0 +1,160 @@
+"""Workers: who is there, what each contributes, and when one counts as gone. Speaks with them by workers.contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import capacity, db, leases
+from service.errors import Gone, Invalid
+from service.models import Lease, LeaseState, Site, Worker, WorkerState
+from workers import contract
+
+LIVE = (WorkerState.JOINING, WorkerState.ACTIVE, WorkerState.DRAINING)
+DWELL_HEARTBEATS = 2
+"""Heartbeats after which a worker's capacity counts."""
+
+log = structlog.get_logger()
+
+
+def default_contribution(slots: int) -> int:
+    """Millicores of the pool that slots stand for where nothing is declared: these slots are the committed 33 %."""
+    return -(-slots * 100_000 // 33)
+
+
+async def register(session: AsyncSession, site: Site, request: contract.Registration, *, now: datetime) -> Worker:
+    """A new incarnation of a worker; the one before it with the same name is lost at that moment. Safe to send
+    twice."""
+    await capacity.lock_root(session)
+    known = (
+        await session.execute(select(Worker).where(Worker.incarnation == request.incarnation))
+    ).scalar_one_or_none()
+    if known is not None:
+        if known.site_id != site.id or known.state not in LIVE:
+            raise Invalid("this incarnation is over", errors=[("body.incarnation", "make a new one")])
+        return known
+    before = await session.scalars(
+        select(Worker.id).where(Worker.site_id == site.id, Worker.name == request.name, Worker.state.in_(LIVE))
+    )
+    for worker_id in before.all():
+        await _end(
+            session, worker_id, WorkerState.LOST, leases.Outcome.WORKER_LOST, now=now, cause=f"{request.name} restarted"
+        )
+    worker = Worker(
+        site_id=site.id,
+        name=request.name,
+        incarnation=request.incarnation,
+        slots=request.slots,
+        contributes_mc=request.contributes_mc or default_contribution(request.slots),
+        memory_mb=request.memory_mb,
+        runtime=request.runtime,
+        registered_at=now,
+        seen_at=now,
+    )
+    session.add(worker)
+    await session.flush()
+    log.info("worker.registered", worker=worker.name, slots=worker.slots)
+    return worker
+
+
+async def heartbeat(
+    session: AsyncSession, site: Site, worker_id: UUID, request: contract.Heartbeat, *, now: datetime
+) -> contract.HeartbeatReply:
+    """Note that a worker lives and what it holds. Duplicates and late ones change nothing but the time it was seen.
+
+    Raises
+    ------
+    Gone
+        The worker was declared lost or has left: it must register anew.
+    """
+    worker = await session.get(Worker, worker_id)
+    if (
+        worker is None
+        or worker.site_id != site.id
+        or worker.incarnation != request.incarnation
+        or worker.state not in LIVE
+    ):
+        raise Gone("this worker is not registered; register a new incarnation")
+    state = _next_state(worker, request)
+    moves = state != worker.state
+    if moves:
+        await capacity.lock_root(session)  # before any row of ours: all capacity changes lock in one order
+    seen = await session.execute(
+        update(Worker)
+        .where(Worker.id == worker_id, Worker.state.in_(LIVE))
+        .values(seen_at=func.greatest(Worker.seen_at, now), heartbeats=Worker.heartbeats + 1, state=state)
+        .returning(Worker.id)
+    )
+    if seen.one_or_none() is None:
+        raise Gone("this worker is not registered; register a new incarnation")
+    if moves:
+        await capacity.recount(session, now=now, cause=f"{worker.name} is {state}")
+        await db.notify(session, db.SCHEDULE)
+    abandon = await leases.refresh(session, worker_id, request.leases, now=now) if request.leases else []
+    return contract.HeartbeatReply(abandon=abandon)
+
+
+def _next_state(worker: Worker, request: contract.Heartbeat) -> WorkerState:
+    if request.draining or worker.state == WorkerState.DRAINING:
+        return WorkerState.DRAINING
+    joined = worker.state == WorkerState.ACTIVE or worker.heartbeats + 1 >= DWELL_HEARTBEATS
+    return WorkerState.ACTIVE if joined else WorkerState.JOINING
+
+
+async def leave(session: AsyncSession, site: Site, worker_id: UUID, *, now: datetime) -> None:
+    """A worker says good-bye: what it still held is queued again. Leaving twice changes nothing."""
+    worker = await session.get(Worker, worker_id)
+    if worker is None or worker.site_id != site.id:
+        raise Gone("no such worker")
+    await capacity.lock_root(session)
+    await _end(session, worker_id, WorkerState.LEFT, leases.Outcome.ABANDONED, now=now, cause=f"{worker.name} left")
+
+
+async def lose_silent(session: AsyncSession, *, now: datetime) -> int:
+    """Declare lost whoever was not heard of for one TTL. Call it only while heartbeats are accepted."""
+    silent = await session.scalars(
+        select(Worker).where(Worker.state.in_(LIVE), Worker.seen_at < now - timedelta(seconds=contract.TTL_S))
+    )
+    lost = silent.all()
+    if lost:
+        await capacity.lock_root(session)
+    for worker in lost:
+        await _end(
+            session,
+            worker.id,
+            WorkerState.LOST,
+            leases.Outcome.WORKER_LOST,
+            now=now,
+            cause=f"{worker.name} fell silent",
+        )
+    return len(lost)
+
+
+async def _end(
+    session: AsyncSession, worker_id: UUID, state: WorkerState, outcome: leases.Outcome, *, now: datetime, cause: str
+) -> None:
+    """One transaction: the worker is gone, its capacity with it, and its leases end."""
+    ended = await session.execute(
+        update(Worker).where(Worker.id == worker_id, Worker.state.in_(LIVE)).values(state=state).returning(Worker.id)
+    )
+    if ended.one_or_none() is None:
+        return
+    await leases.end_of_worker(session, worker_id, outcome, now=now)
+    await capacity.recount(session, now=now, cause=cause)
+    await db.notify(session, db.SCHEDULE)
+    log.info("worker.ended", state=str(state), cause=cause)
+
+
+async def busy_slots(session: AsyncSession) -> dict[UUID, int]:
+    """Live leases by worker."""
+    query = select(Lease.worker_id, func.count()).where(Lease.state != LeaseState.RELEASED).group_by(Lease.worker_id)
+    return dict((await session.execute(query)).tuples().all())
+
+
+async def live(session: AsyncSession) -> Sequence[Worker]:
+    return (await session.execute(select(Worker).where(Worker.state.in_(LIVE)).order_by(Worker.id))).scalars().all()

@@ -1,0 +1,134 @@
+"""API keys: whose they are, what they may do. A secret is shown once and stored only as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import clock
+from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from service.ids import read, show
+from service.models import Cell, Key, Site
+
+CELL_SCOPES = ("environments:read", "subsets:write", "runs:read", "runs:write")
+OPERATOR_SCOPES = ("environments:read", "runs:read", "admin:read", "admin:write")
+SITE_SCOPES = ("site:work",)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request."""
+
+    key_id: UUID
+    cell_id: UUID | None
+    site_id: UUID | None
+    scopes: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return show("key", self.key_id)
+
+    def require(self, scope: str) -> None:
+        """
+        Raises
+        ------
+        Forbidden
+            The key lacks the scope.
+        """
+        if scope not in self.scopes:
+            raise Forbidden(f"this key lacks the scope {scope}; it has {', '.join(sorted(self.scopes)) or 'none'}")
+
+    def require_cell(self) -> UUID:
+        """
+        Raises
+        ------
+        Forbidden
+            The key is an operator's or a site's.
+        """
+        if self.cell_id is None:
+            raise Forbidden("this needs a cell's key; an operator makes one with POST /v1/admin/keys")
+        return self.cell_id
+
+
+async def authenticate(session: AsyncSession, secret: str) -> Caller:
+    """The caller that a bearer secret names.
+
+    Raises
+    ------
+    Unauthenticated
+        No such key, or it was revoked or has expired.
+    """
+    found = (await session.execute(select(Key).where(Key.secret_sha256 == _hash(secret)))).scalar_one_or_none()
+    if found is None:
+        raise Unauthenticated("this key is unknown")
+    if found.revoked_at is not None:
+        raise Unauthenticated("this key was revoked")
+    if found.expires_at is not None and found.expires_at <= await clock.now(session):
+        raise Unauthenticated("this key has expired")
+    return Caller(found.id, found.cell_id, found.site_id, frozenset(found.scopes))
+
+
+async def create(
+    session: AsyncSession,
+    *,
+    cell: Cell | None = None,
+    site: Site | None = None,
+    scopes: Sequence[str] | None = None,
+    label: str | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[Key, str]:
+    """A new key and its secret.
+
+    Raises
+    ------
+    Invalid
+        Both owners, a scope that its owner cannot have, or an expiry without a time zone.
+    """
+    if cell is not None and site is not None:
+        raise Invalid("a key has one owner", errors=[("body.site", "give cell or site, not both")])
+    allowed = CELL_SCOPES if cell else SITE_SCOPES if site else OPERATOR_SCOPES
+    wrong = sorted(set(scopes or ()) - set(allowed))
+    if wrong:
+        raise Invalid(
+            "a scope does not fit",
+            errors=[("body.scopes", f"{wrong[0]} is not for this owner; it may have {', '.join(allowed)}")],
+        )
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise Invalid(
+            "the expiry is ambiguous", errors=[("body.expires_at", "give a time zone, such as 2027-01-01T00:00:00Z")]
+        )
+    secret = f"wp_{secrets.token_urlsafe(32)}"
+    key = Key(
+        secret_sha256=_hash(secret),
+        cell_id=cell.id if cell else None,
+        site_id=site.id if site else None,
+        scopes=list(allowed if scopes is None else dict.fromkeys(scopes)),
+        label=label,
+        expires_at=expires_at,
+    )
+    session.add(key)
+    await session.flush()
+    return key, secret
+
+
+async def get(session: AsyncSession, key_id: str) -> Key:
+    found = await session.get(Key, read("key", key_id))
+    if found is None:
+        raise NotFound(f"there is no key {key_id}")
+    return found
+
+
+async def revoke(session: AsyncSession, key: Key) -> None:
+    """From the next request on the key is refused. Revoking twice changes nothing."""
+    key.revoked_at = key.revoked_at or await clock.now(session)
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,418 @@
+"""The tables. PostgreSQL is the truth; every rule about them lives in the file of their noun."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from service.ids import new_id
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads it from the class)
+        str: Text,
+        int: BigInteger,
+        float: Double,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+        list[str]: ARRAY(Text),
+    }
+
+
+class Owned:
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+# --- who
+
+
+class Cell(Owned, Base):
+    __tablename__ = "cell"
+    name: Mapped[str] = mapped_column(unique=True)
+
+
+class Site(Owned, Base):
+    __tablename__ = "site"
+    name: Mapped[str] = mapped_column(unique=True)
+    redis_url: Mapped[str]
+    store_url: Mapped[str]
+    state: Mapped[str] = mapped_column(default="active")
+
+
+class Key(Owned, Base):
+    """An API key: of a cell, of a site's workers, or of an operator (neither). Only the hash of its secret is kept."""
+
+    __tablename__ = "key"
+    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    cell_id: Mapped[UUID | None] = mapped_column(ForeignKey("cell.id"))
+    site_id: Mapped[UUID | None] = mapped_column(ForeignKey("site.id"))
+    scopes: Mapped[list[str]]
+    label: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    __table_args__ = (CheckConstraint("cell_id IS NULL OR site_id IS NULL", name="one_owner"),)
+
+
+class IdempotencyKey(Base):
+    """The answer that a creating request got, for whoever sends it again."""
+
+    __tablename__ = "idempotency_key"
+    owner: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int | None]
+    body: Mapped[str | None]
+    location: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Audit(Base):
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    actor: Mapped[str]
+    action: Mapped[str]
+    target: Mapped[str]
+    change: Mapped[dict[str, Any]]
+
+
+# --- what
+
+
+class Environment(Base):
+    """A catalogued spec, for search. The registry, not this table, says what a ref means."""
+
+    __tablename__ = "environment"
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    ordinal: Mapped[int] = mapped_column(unique=True)
+    ref: Mapped[str] = mapped_column(unique=True)
+    domain: Mapped[str]
+    family: Mapped[str]
+    base_task: Mapped[str]
+    kind: Mapped[str]
+    tags: Mapped[list[str]]
+    modifiers: Mapped[list[str]]
+    parameters: Mapped[dict[str, Any]]
+    step_us: Mapped[float]
+    words: Mapped[str] = mapped_column(TSVECTOR)
+    __table_args__ = (
+        Index(None, "family", "ordinal"),
+        Index(None, "domain", "ordinal"),
+        Index(None, "base_task"),
+        Index(None, "words", postgresql_using="gin"),
+        Index(None, "modifiers", postgresql_using="gin"),
+    )
+
+
+class CatalogueState(Base):
+    """Which catalogue the environment table holds. One row."""
+
+    __tablename__ = "catalogue_state"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    source_sha256: Mapped[str]
+    counts: Mapped[dict[str, Any]]
+
+
+class Subset(Owned, Base):
+    __tablename__ = "subset"
+    cell_id: Mapped[UUID] = mapped_column(ForeignKey("cell.id"))
+    digest: Mapped[str]
+    size: Mapped[int]
+    domains: Mapped[dict[str, Any]]
+    name: Mapped[str | None]
+    source: Mapped[dict[str, Any]]
+    __table_args__ = (Index(None, "cell_id", "id"),)
+
+
+class SubsetEnvironment(Base):
+    __tablename__ = "subset_environment"
+    subset_id: Mapped[UUID] = mapped_column(ForeignKey("subset.id"), primary_key=True)
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    ref: Mapped[str]
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+# --- work
+
+
+FINISHED = ("succeeded", "failed", "cancelled")
+"""States in which a run stays."""
+
+
+class Run(Owned, Base):
+    __tablename__ = "run"
+    cell_id: Mapped[UUID] = mapped_column(ForeignKey("cell.id"))
+    subset_id: Mapped[UUID | None] = mapped_column(ForeignKey("subset.id"))
+    environments: Mapped[int]
+    policy: Mapped[str]
+    episodes: Mapped[int | None]
+    steps_per_env: Mapped[int | None]
+    seed: Mapped[int]
+    labels: Mapped[dict[str, Any]]
+    state: Mapped[str] = mapped_column(default="queued")
+    next_seq: Mapped[int] = mapped_column(default=1)
+    items_total: Mapped[int]
+    items_done: Mapped[int] = mapped_column(default=0)
+    items_failed: Mapped[int] = mapped_column(default=0)
+    steps_expected: Mapped[int]
+    steps_done: Mapped[int] = mapped_column(default=0)
+    episodes_done: Mapped[int] = mapped_column(default=0)
+    bytes: Mapped[int] = mapped_column(default=0)
+    failure: Mapped[str | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    __table_args__ = (Index(None, "cell_id", "id"),)
+
+
+class WorkItem(Base):
+    """The unit of queueing, of retry and of exactly-once. Its segments are fixed at submission."""
+
+    __tablename__ = "work_item"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("run.id"))
+    node_id: Mapped[UUID] = mapped_column(ForeignKey("quota_node.id"))
+    ordinal: Mapped[int]
+    priority: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(default="queued")
+    mc: Mapped[int] = mapped_column(default=1000)
+    memory_mb: Mapped[int]
+    estimate_ms: Mapped[int]
+    max_ms: Mapped[int]
+    attempts: Mapped[int] = mapped_column(default=0)
+    fence: Mapped[int] = mapped_column(default=0)
+    specs: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    segments: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    __table_args__ = (
+        Index(
+            "ix_work_item_queue",
+            "node_id",
+            text("priority DESC"),
+            "run_id",
+            "ordinal",
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index(None, "run_id", "ordinal"),
+    )
+
+
+class Chunk(Base):
+    __tablename__ = "chunk"
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("run.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("work_item.id"), unique=True)
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("site.id"))
+    object_key: Mapped[str]
+    bytes: Mapped[int]
+    sha256: Mapped[str]
+    rows: Mapped[int]
+    episodes: Mapped[int]
+    steps: Mapped[int]
+    summary: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+# --- compute
+
+
+class WorkerState(StrEnum):
+    JOINING = "joining"
+    ACTIVE = "active"
+    DRAINING = "draining"
+    LOST = "lost"
+    LEFT = "left"
+
+
+class Worker(Base):
+    """One incarnation of a worker process."""
+
+    __tablename__ = "worker"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("site.id"))
+    name: Mapped[str]
+    incarnation: Mapped[UUID] = mapped_column(unique=True)
+    state: Mapped[str] = mapped_column(default=WorkerState.JOINING)
+    slots: Mapped[int]
+    contributes_mc: Mapped[int]
+    memory_mb: Mapped[int]
+    runtime: Mapped[str]
+    heartbeats: Mapped[int] = mapped_column(default=0)
+    registered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (
+        Index(
+            "uq_worker_live",
+            "site_id",
+            "name",
+            unique=True,
+            postgresql_where=text("state IN ('joining', 'active', 'draining')"),
+        ),
+    )
+
+
+class LeaseState(StrEnum):
+    GRANTED = "granted"
+    RUNNING = "running"
+    DRAINING = "draining"
+    RELEASED = "released"
+
+
+class Lease(Base):
+    """The right of one worker slot to run one work item. Live in granted, running and draining; ends once, at the
+    release gate."""
+
+    __tablename__ = "lease"
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    item_id: Mapped[UUID] = mapped_column(ForeignKey("work_item.id", ondelete="CASCADE"))
+    node_id: Mapped[UUID] = mapped_column(ForeignKey("quota_node.id"))
+    worker_id: Mapped[UUID] = mapped_column(ForeignKey("worker.id"))
+    state: Mapped[str] = mapped_column(default=LeaseState.GRANTED)
+    fence: Mapped[int]
+    mc: Mapped[int]
+    memory_mb: Mapped[int]
+    estimate_ms: Mapped[int]
+    epoch: Mapped[int]
+    steps: Mapped[int] = mapped_column(default=0)
+    granted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    claimed_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    released_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
+    failure: Mapped[str | None]
+    detail: Mapped[str | None]
+    __table_args__ = (
+        Index("uq_lease_live", "item_id", unique=True, postgresql_where=text("state <> 'released'")),
+        Index("ix_lease_live_worker", "worker_id", postgresql_where=text("state <> 'released'")),
+        Index(None, "item_id"),
+    )
+
+
+class Outbox(Base):
+    """Messages to a site's broker that a committed transaction promised."""
+
+    __tablename__ = "outbox"
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    site_id: Mapped[UUID] = mapped_column(ForeignKey("site.id"))
+    queue: Mapped[str]
+    body: Mapped[dict[str, Any]]
+
+
+# --- quota
+
+
+class NodeState(StrEnum):
+    ACTIVE = "active"
+    HOLD = "hold"
+    HOLD_AND_DRAIN = "hold_and_drain"
+
+
+class QuotaNode(Owned, Base):
+    """A node of the entitlement tree: the commitment at the root, groups, and a leaf for each cell.
+
+    `used_mc` counts the live leases of its subtree and is changed only by a grant and by the release gate.
+    The root's row lock is taken first by every transaction that grants, ends leases or changes capacity.
+    """
+
+    __tablename__ = "quota_node"
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("quota_node.id"))
+    cell_id: Mapped[UUID | None] = mapped_column(ForeignKey("cell.id"), unique=True)
+    name: Mapped[str]
+    kind: Mapped[str]
+    weight: Mapped[int] = mapped_column(default=1)
+    borrowing_limit_mc: Mapped[int | None]
+    lending_limit_mc: Mapped[int | None]
+    max_loan_ms: Mapped[int | None]
+    window_budget_core_ms: Mapped[int | None]
+    state: Mapped[str] = mapped_column(default=NodeState.ACTIVE)
+    version: Mapped[int] = mapped_column(default=1)
+    nominal_mc: Mapped[int] = mapped_column(default=0)
+    carry: Mapped[int] = mapped_column(default=0)
+    used_mc: Mapped[int] = mapped_column(default=0)
+    used_core_ms: Mapped[int] = mapped_column(default=0)
+    decayed_core_ms: Mapped[float] = mapped_column(default=0.0)
+    decayed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (
+        CheckConstraint("used_mc >= 0", name="used_not_negative"),
+        CheckConstraint("weight >= 1", name="weight_positive"),
+        Index("uq_quota_node_root", "kind", unique=True, postgresql_where=text("kind = 'root'")),
+    )
+
+
+class Commitment(Base):
+    """The share of the pool's live capacity that all grants together may occupy. One row."""
+
+    __tablename__ = "commitment"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    numerator: Mapped[int] = mapped_column(default=33)
+    denominator: Mapped[int] = mapped_column(default=100)
+    capacity_mc: Mapped[int] = mapped_column(default=0)
+    limit_mc: Mapped[int] = mapped_column(default=0)
+    epoch: Mapped[int] = mapped_column(default=0)
+    half_life_s: Mapped[int] = mapped_column(default=900)
+    version: Mapped[int] = mapped_column(default=1)
+    rotated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CapacityEpoch(Base):
+    __tablename__ = "capacity_epoch"
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    capacity_mc: Mapped[int]
+    limit_mc: Mapped[int]
+    numerator: Mapped[int]
+    denominator: Mapped[int]
+    cause: Mapped[str]
+
+
+class UsageSegment(Base):
+    """What one lease occupied, and who pays: the cell, its site (infrastructure loss) or the pool (reclaim)."""
+
+    __tablename__ = "usage_segment"
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    lease_id: Mapped[UUID]
+    node_id: Mapped[UUID] = mapped_column(ForeignKey("quota_node.id"))
+    payer: Mapped[str]
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    mc: Mapped[int]
+    core_ms: Mapped[int]
+    __table_args__ = (Index(None, "node_id", "started_at"),)
+
+
+class HeartbeatClock(Base):
+    """Since when the API has been up to accept heartbeats without a gap. One row; no lease expires before one TTL
+    of that."""
+
+    __tablename__ = "heartbeat_clock"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    accepting_since: Mapped[datetime]
+    seen_at: Mapped[datetime]

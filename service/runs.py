@@ -1,0 +1,279 @@
+"""Runs: requests for rollouts, cut into work items at submission, finished when every item is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import capacity, catalogue, db, leases, segments, subsets
+from service.api import schemas
+from service.errors import Conflict, Invalid, NotFound
+from service.ids import new_id, read, show
+from service.keys import Caller
+from service.models import FINISHED, Chunk, Commitment, Lease, LeaseState, QuotaNode, Run, Site, WorkItem
+from service.scheduler.plan import SLOT_MC
+from service.scheduler.snapshot import reasons
+
+MAX_ITEMS = 200_000
+"""Work items of one run; at 2 s each more than four days of one core."""
+
+# --- submit
+
+
+async def create(session: AsyncSession, caller: Caller, request: schemas.RunCreate) -> Run:
+    """Queue a run: its row and all its items. Nothing is simulated here.
+
+    Raises
+    ------
+    Invalid
+        An environment does not resolve, or the run is too large; names the field.
+    """
+    cell_id = caller.require_cell()
+    node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
+    subset_id, specs = await _specs(session, caller, request)
+    costs = [catalogue.cost(ref, digest) for ref, digest in specs]
+    amount = {"episodes": request.episodes, "steps": request.steps_per_env}
+    expected = segments.expected_steps(costs, **amount)
+    field = "body.episodes" if request.episodes is not None else "body.steps_per_env"
+    if expected > schemas.MAX_STEPS:
+        raise Invalid(
+            "the run is too large",
+            errors=[
+                (field, f"{expected:.3g} steps over all environments; one run takes at most {schemas.MAX_STEPS:.0e}")
+            ],
+        )
+    row = (await session.execute(select(Commitment))).scalar_one()
+    slots = max(row.limit_mc // SLOT_MC, 1)
+    about = segments.estimate_items(costs, **amount, slots=slots)
+    if about > MAX_ITEMS:
+        raise Invalid(
+            "the run is too large", errors=[(field, f"about {about:.3g} work items; one run takes at most {MAX_ITEMS}")]
+        )
+    plans = list(segments.items(costs, **amount, slots=slots))
+    run = Run(
+        id=new_id(),
+        cell_id=cell_id,
+        subset_id=subset_id,
+        environments=len(specs),
+        policy=request.policy,
+        episodes=request.episodes,
+        steps_per_env=request.steps_per_env,
+        seed=request.seed,
+        labels=dict(request.labels),
+        items_total=len(plans),
+        steps_expected=expected,
+    )
+    session.add(run)
+    await session.flush()
+    await session.execute(
+        insert(WorkItem),
+        [
+            {
+                "id": new_id(),
+                "run_id": run.id,
+                "node_id": node.id,
+                "ordinal": ordinal,
+                "memory_mb": item.memory_mb,
+                "estimate_ms": max(int(item.estimate_ms), 1),
+                "max_ms": item.max_ms,
+                "specs": item.specs,
+                "segments": item.segments,
+            }
+            for ordinal, item in enumerate(plans)
+        ],
+    )
+    await session.refresh(run)
+    await db.notify(session, db.SCHEDULE)
+    return run
+
+
+async def _specs(
+    session: AsyncSession, caller: Caller, request: schemas.RunCreate
+) -> tuple[UUID | None, list[tuple[str, str]]]:
+    if request.subset is not None:
+        try:
+            subset = await subsets.get(session, caller, request.subset)
+        except NotFound as problem:
+            raise Invalid(problem.detail, errors=[("body.subset", problem.detail)]) from None
+        return subset.id, await subsets.specs(session, subset)
+    specs = [(spec.ref, spec.digest) for spec in catalogue.resolve_all(request.refs or [], field="body.refs")]
+    return None, list(dict.fromkeys(specs))
+
+
+# --- look
+
+
+def owned(caller: Caller) -> Select[Run]:
+    """Runs that the caller may see: its cell's; an operator sees all."""
+    query = select(Run)
+    return query.where(Run.cell_id == caller.cell_id) if caller.cell_id else query
+
+
+async def get(session: AsyncSession, caller: Caller, run_id: str) -> Run:
+    run = (
+        await session.execute(
+            owned(caller).where(Run.id == read("run", run_id)).execution_options(populate_existing=True)
+        )
+    ).scalar_one_or_none()
+    if run is None:
+        raise NotFound(f"there is no run {run_id}")
+    return run
+
+
+async def describe(session: AsyncSession, found: Sequence[Run]) -> list[schemas.Run]:
+    """Runs as people see them, with what runs of them now and why nothing does."""
+    ids = [run.id for run in found if run.state not in FINISHED]
+    running: dict[UUID, int] = {}
+    if ids:
+        counts = await session.execute(
+            select(WorkItem.run_id, func.count())
+            .join(Lease, Lease.item_id == WorkItem.id)
+            .where(WorkItem.run_id.in_(ids), Lease.state != LeaseState.RELEASED)
+            .group_by(WorkItem.run_id)
+        )
+        running = dict(counts.tuples().all())
+    waits = await reasons(session, {run.cell_id for run in found if run.id in ids and not running.get(run.id)})
+    return [_show(run, running.get(run.id, 0), waits.get(run.cell_id)) for run in found]
+
+
+def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
+    return schemas.Run(
+        id=show("run", run.id),
+        state=run.state,
+        subset=show("sub", run.subset_id) if run.subset_id else None,
+        environments=run.environments,
+        policy=run.policy,
+        episodes=run.episodes,
+        steps_per_env=run.steps_per_env,
+        seed=run.seed,
+        labels=run.labels,
+        items_total=run.items_total,
+        items_done=run.items_done,
+        items_failed=run.items_failed,
+        items_running=running,
+        steps_expected=run.steps_expected,
+        steps_done=run.steps_done,
+        episodes_done=run.episodes_done,
+        chunks=run.next_seq - 1,
+        bytes=run.bytes,
+        failure=run.failure,
+        waiting=None if running or run.state in FINISHED else waiting,
+        created_at=run.created_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+    )
+
+
+async def chunks_after(session: AsyncSession, run_id: UUID, seq: int, *, limit: int) -> Sequence[Chunk]:
+    query = select(Chunk).where(Chunk.run_id == run_id, Chunk.seq > seq).order_by(Chunk.seq).limit(limit)
+    return (await session.execute(query)).scalars().all()
+
+
+def chunks(run: Run) -> Select[Chunk]:
+    return select(Chunk).where(Chunk.run_id == run.id)
+
+
+async def store_url(session: AsyncSession, chunk: Chunk) -> str:
+    """Where the chunk's object lies."""
+    return (await session.get_one(Site, chunk.site_id)).store_url
+
+
+async def objects(session: AsyncSession, run: Run) -> dict[str, list[str]]:
+    """Keys of all committed objects of the run, by the address of their store."""
+    keys: defaultdict[str, list[str]] = defaultdict(list)
+    rows = select(Site.store_url, Chunk.object_key).join(Site, Site.id == Chunk.site_id).where(Chunk.run_id == run.id)
+    for url, key in (await session.execute(rows)).tuples():
+        keys[url].append(key)
+    return dict(keys)
+
+
+async def chunk(session: AsyncSession, run: Run, seq: int) -> Chunk:
+    found = await session.get(Chunk, (run.id, seq)) if 0 < seq < 2**63 else None
+    if found is None:
+        raise NotFound(f"{show('run', run.id)} has no chunk {seq}; it has {run.next_seq - 1}")
+    return found
+
+
+def show_chunk(chunk: Chunk) -> schemas.Chunk:
+    run = show("run", chunk.run_id)
+    return schemas.Chunk(
+        seq=chunk.seq,
+        item=show("item", chunk.item_id),
+        episodes=chunk.episodes,
+        steps=chunk.steps,
+        rows=chunk.rows,
+        bytes=chunk.bytes,
+        sha256=chunk.sha256,
+        created_at=chunk.created_at,
+        href=f"/v1/runs/{run}/chunks/{chunk.seq}",
+    )
+
+
+async def summary(session: AsyncSession, run: Run) -> list[dict[str, Any]]:
+    """Episodes, steps and returns by spec, from the chunks committed so far."""
+    rows = await session.execute(
+        select(Chunk.summary, WorkItem.specs).join(WorkItem, WorkItem.id == Chunk.item_id).where(Chunk.run_id == run.id)
+    )
+    by_spec: dict[str, dict[str, Any]] = {}
+    for parts, specs in rows.tuples():
+        for part in parts:
+            spec = specs[part["spec"]]
+            total = by_spec.setdefault(
+                spec["digest"], {**spec, "return_min": float("inf"), "return_max": float("-inf")}
+            )
+            for name in ("episodes", "steps", "returns", "return_sum", "wall_ms"):
+                total[name] = total.get(name, 0) + part[name]
+            total["return_min"] = min(total["return_min"], part["return_min"])
+            total["return_max"] = max(total["return_max"], part["return_max"])
+    for total in by_spec.values():
+        total["return_mean"] = total.pop("return_sum") / max(total["returns"], 1)
+        total.update(catalogue.place(total["ref"]))
+    return sorted(by_spec.values(), key=lambda total: (total["domain"], total["ref"]))
+
+
+# --- stop
+
+
+async def cancel(session: AsyncSession, run: Run, *, now: datetime) -> None:
+    """Stop a run: queued items never start, running ones are ended. What was committed stays. A finished run stays
+    as it is."""
+    await capacity.lock_root(session)
+    await session.refresh(run)
+    if run.state in FINISHED:
+        return
+    run.state, run.finished_at = "cancelled", now
+    await session.flush()
+    await session.execute(
+        update(WorkItem).where(WorkItem.run_id == run.id, WorkItem.state == "queued").values(state="cancelled")
+    )
+    live = await session.scalars(
+        select(Lease.id)
+        .join(WorkItem, WorkItem.id == Lease.item_id)
+        .where(WorkItem.run_id == run.id, Lease.state != LeaseState.RELEASED)
+    )
+    endings = [leases.Ending(lease_id=id, outcome=leases.Outcome.CANCELLED) for id in live.all()]
+    if endings:
+        await leases.end(session, endings, now=now)
+    await db.notify(session, db.RUN, run.id.hex)
+    await session.refresh(run)
+
+
+async def remove(session: AsyncSession, run: Run) -> None:
+    """Delete a finished run and its rows; its objects are deleted after the commit.
+
+    Raises
+    ------
+    Conflict
+        The run still runs.
+    """
+    if run.state not in FINISHED:
+        raise Conflict(f"the run is {run.state}; cancel it first (POST /v1/runs/{show('run', run.id)}:cancel)")
+    await session.execute(delete(Chunk).where(Chunk.run_id == run.id))
+    await session.execute(delete(WorkItem).where(WorkItem.run_id == run.id))
+    await session.execute(delete(Run).where(Run.id == run.id))

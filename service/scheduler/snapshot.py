@@ -1,0 +1,91 @@
+"""Reads what plan() decides on, in a handful of queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import capacity, clock
+from service.models import Lease, LeaseState, NodeState, QuotaNode, Worker, WorkerState
+from service.scheduler.plan import Node, Pending, Reason, Slots, Snapshot, decayed, plan
+
+MOST_GRANTS = 128
+"""Grants in one transaction."""
+
+
+async def read(session: AsyncSession, *, now: datetime) -> Snapshot:
+    """The pool at this moment. Of each cell only so many items as could start at once."""
+    row = await capacity.commitment(session)
+    half_life = timedelta(seconds=row.half_life_s)
+    workers = await _workers(session)
+    free = min(sum(worker.slots for worker in workers), MOST_GRANTS)
+    nodes = await session.execute(select(QuotaNode).execution_options(populate_existing=True))
+    return Snapshot(
+        limit_mc=row.limit_mc,
+        epoch=row.epoch,
+        nodes=[
+            Node(
+                id=node.id,
+                parent=node.parent_id,
+                name=node.name,
+                weight=node.weight,
+                held=node.state != NodeState.ACTIVE,
+                nominal_mc=node.nominal_mc,
+                used_mc=node.used_mc,
+                usage_core_ms=decayed(node.decayed_core_ms, node.decayed_at, now, half_life),
+            )
+            for node in nodes.scalars()
+        ],
+        pending=await _pending(session, most=max(free, 1)),
+        workers=workers,
+    )
+
+
+async def _workers(session: AsyncSession) -> list[Slots]:
+    held = (
+        select(Lease.worker_id, func.count().label("slots"), func.sum(Lease.memory_mb).label("memory_mb"))
+        .where(Lease.state != LeaseState.RELEASED)
+        .group_by(Lease.worker_id)
+        .subquery()
+    )
+    rows = await session.execute(
+        select(
+            Worker.id,
+            Worker.slots - func.coalesce(held.c.slots, 0),
+            Worker.memory_mb - func.coalesce(held.c.memory_mb, 0),
+        )
+        .outerjoin(held, held.c.worker_id == Worker.id)
+        .where(Worker.state == WorkerState.ACTIVE)
+        .order_by(Worker.id)
+    )
+    return [Slots(id, int(slots), int(memory_mb)) for id, slots, memory_mb in rows.tuples()]
+
+
+async def _pending(session: AsyncSession, *, most: int) -> list[Pending]:
+    rows = await session.execute(_QUEUE, {"most": most})
+    return [Pending(row.id, row.node_id, row.mc, row.memory_mb, row.estimate_ms) for row in rows]
+
+
+_QUEUE = text(
+    """
+    SELECT i.* FROM quota_node n CROSS JOIN LATERAL (
+        SELECT id, node_id, mc, memory_mb, estimate_ms FROM work_item
+        WHERE node_id = n.id AND state = 'queued' ORDER BY priority DESC, run_id, ordinal LIMIT :most
+    ) i
+    WHERE n.kind = 'cell'
+    """
+)
+
+
+async def reasons(session: AsyncSession, cells: Iterable[UUID]) -> dict[UUID, Reason]:
+    """Why the next item of each cell does not start, by cell; nothing for cells whose next item is about to."""
+    wanted = set(cells)
+    if not wanted:
+        return {}
+    waits = plan(await read(session, now=await clock.now(session)), most=MOST_GRANTS).waits
+    leaves = await session.execute(select(QuotaNode.id, QuotaNode.cell_id).where(QuotaNode.cell_id.in_(wanted)))
+    return {cell: waits[leaf] for leaf, cell in leaves.tuples() if cell is not None and leaf in waits}

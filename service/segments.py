@@ -1,0 +1,103 @@
+"""How a run is cut into work items: pure, fixed at submission. Costs come from the cards; retries never cut anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+ITEM_MS = 2000
+"""Aim of one work item, make time included: long against the few ms that queueing costs, short against a lease."""
+LEAST_ITEM_MS = 250
+MOST_MS_FACTOR = 20
+"""An attempt may take this many times its estimate, and a minute more, before it counts as hung."""
+MOST_SEGMENTS = 512
+"""Segments in an item, so that its row and its claim stay small."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """One spec and what it costs to run."""
+
+    ref: str
+    digest: str
+    step_us: float
+    make_ms: float
+    memory_mb: int
+    horizon: int
+
+
+@dataclass(slots=True)
+class ItemPlan:
+    """A work item to be: its specs, its segments by index into them, and what it will take."""
+
+    specs: list[dict[str, str]] = field(default_factory=list)
+    segments: list[dict[str, Any]] = field(default_factory=list)
+    estimate_ms: float = 0.0
+    memory_mb: int = 0
+
+    @property
+    def max_ms(self) -> int:
+        return int(60_000 + MOST_MS_FACTOR * self.estimate_ms)
+
+
+def items(costs: Sequence[Cost], *, episodes: int | None, steps: int | None, slots: int) -> Iterator[ItemPlan]:
+    """Work items that together hold `episodes` episodes or `steps` steps of every spec, in the order of the specs."""
+    target = _target_ms(costs, episodes=episodes, steps=steps, slots=slots)
+    item = ItemPlan()
+    for cost in costs:
+        for segment, ms in _segments(cost, target, episodes=episodes, steps=steps):
+            makes = cost.make_ms if not (item.specs and item.specs[-1]["digest"] == cost.digest) else 0.0
+            full = item.estimate_ms + makes + ms > target * 1.25 or len(item.segments) >= MOST_SEGMENTS
+            if item.segments and full:
+                yield item
+                item, makes = ItemPlan(), cost.make_ms
+            if makes or not item.specs or item.specs[-1]["digest"] != cost.digest:
+                item.specs.append({"ref": cost.ref, "digest": cost.digest})
+            item.segments.append({"spec": len(item.specs) - 1, **segment})
+            item.estimate_ms += makes + ms
+            item.memory_mb = max(item.memory_mb, cost.memory_mb)
+    if item.segments:
+        yield item
+
+
+def expected_steps(costs: Iterable[Cost], *, episodes: int | None, steps: int | None) -> int:
+    """Steps of the whole run; an upper bound where episodes are counted."""
+    return sum(steps if steps is not None else (episodes or 0) * cost.horizon for cost in costs)
+
+
+def estimate_items(costs: Sequence[Cost], *, episodes: int | None, steps: int | None, slots: int) -> float:
+    """About how many items there will be, without making them."""
+    target = _target_ms(costs, episodes=episodes, steps=steps, slots=slots)
+    return sum(max(_total_ms(cost, episodes, steps) / target, 1 / MOST_SEGMENTS) for cost in costs)
+
+
+def _total_ms(cost: Cost, episodes: int | None, steps: int | None) -> float:
+    total = steps if steps is not None else (episodes or 0) * cost.horizon
+    return total * cost.step_us / 1000
+
+
+def _target_ms(costs: Sequence[Cost], *, episodes: int | None, steps: int | None, slots: int) -> float:
+    """A small run is cut finer, so that every slot gets a few items of it."""
+    total = sum(cost.make_ms + _total_ms(cost, episodes, steps) for cost in costs)
+    return min(max(total / (4 * max(slots, 1)), LEAST_ITEM_MS), ITEM_MS)
+
+
+def _segments(
+    cost: Cost, target: float, *, episodes: int | None, steps: int | None
+) -> Iterator[tuple[dict[str, Any], float]]:
+    step_ms = cost.step_us / 1000
+    room = max(int((target - min(cost.make_ms, target / 2)) / step_ms), 1)  # steps that fit beside construction
+    if steps is not None:
+        size = room - room % cost.horizon if room > cost.horizon else min(max(room, 1), steps)
+        if size < cost.horizon:  # cut only at episode ends where an episode is affordable
+            size = cost.horizon if cost.horizon * step_ms <= 2.5 * target else size
+        for first in range(0, steps, size):
+            count = min(size, steps - first)
+            # an episode takes a step or more: numbering from the step reached keeps episodes of segments apart
+            yield {"env_index": 0, "first_episode": first, "steps": count}, count * step_ms
+    else:
+        size = max(room // cost.horizon, 1)
+        for first in range(0, episodes or 0, size):
+            count = min(size, (episodes or 0) - first)
+            yield {"env_index": 0, "first_episode": first, "episodes": count}, count * cost.horizon * step_ms

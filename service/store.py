@@ -1,0 +1,65 @@
+"""Object stores of the sites: where chunks lie. Keys are given by leases; bytes are written by workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import ObjectStore, from_url
+
+from service.errors import Invalid, Unavailable
+
+SCHEMES = ("file", "s3", "gs", "az", "memory")
+PART = 4 * 1024 * 1024
+
+
+def check_url(url: str, *, field: str) -> None:
+    """
+    Raises
+    ------
+    Invalid
+        No store has such an address.
+    """
+    if urlsplit(url).scheme not in SCHEMES[:-1]:
+        raise Invalid(
+            "no such store", errors=[(field, f"begins with one of {', '.join(s + '://' for s in SCHEMES[:-1])}")]
+        )
+
+
+@lru_cache(maxsize=64)
+def opened(url: str) -> ObjectStore:
+    """The store at an address; a local folder is made."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        Path(unquote(parts.path)).mkdir(parents=True, exist_ok=True)
+    return from_url(url)
+
+
+async def read(url: str, key: str) -> AsyncIterator[bytes]:
+    """The object's bytes in parts.
+
+    Raises
+    ------
+    Unavailable
+        The store does not have it, or does not answer.
+    """
+    try:
+        found = await obstore.get_async(opened(url), key)
+        async for part in found.stream(min_chunk_size=PART):
+            yield bytes(part)
+    except (OSError, FileNotFoundError, obstore.exceptions.BaseError) as error:
+        raise Unavailable(f"the site's store cannot give {key}: {type(error).__name__}", retry_after_s=5) from error
+
+
+async def delete(url: str, keys: Iterable[str]) -> None:
+    """Delete objects; those that are gone already count as deleted."""
+    store = opened(url)
+    for key in keys:
+        try:
+            await obstore.delete_async(store, key)
+        except FileNotFoundError:
+            await asyncio.sleep(0)

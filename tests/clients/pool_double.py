@@ -1,0 +1,319 @@
+"""A small pool over real HTTP that speaks the contract, for tests of the client alone.
+
+Answers are built with the service's own schemas, so that they cannot drift from the contract. Faults are scripted:
+answers that come instead of the right one, and connections that play given bytes and then end or break.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from service.api import schemas
+from tests.clients.chunk_bytes import single_chunk
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+KEY, OPERATOR_KEY = "wp_cell", "wp_operator"
+BREAK = b""
+"""In a script: the connection is torn here, in the middle of the answer."""
+
+
+def environment(number: int, domain: str = "physics") -> schemas.Environment:
+    return schemas.Environment(
+        ref=f"toy/line_{number}@1",
+        digest=f"{number:064x}",
+        domain=domain,
+        family=f"toy/line_{number % 3}",
+        base_task="toy/line",
+        kind="single",
+        tags=["toy"],
+        parameters={"gravity": 9.81},
+        modifiers=[],
+        catalogued=True,
+        horizon=100,
+        step_us=10.0,
+        make_ms=1.0,
+    )
+
+
+def run_state(state: str = "running", **changes: Any) -> schemas.Run:
+    values: dict[str, Any] = {
+        "id": "run_1",
+        "state": state,
+        "subset": "sub_1",
+        "environments": 3,
+        "policy": "random",
+        "episodes": None,
+        "steps_per_env": 10,
+        "seed": 0,
+        "labels": {},
+        "items_total": 3,
+        "items_done": 0,
+        "items_failed": 0,
+        "items_running": 0,
+        "steps_expected": 30,
+        "steps_done": 0,
+        "episodes_done": 0,
+        "chunks": 0,
+        "bytes": 0,
+        "failure": None,
+        "waiting": None,
+        "created_at": NOW,
+        "started_at": NOW,
+        "finished_at": None,
+    }
+    return schemas.Run.model_validate(values | changes)
+
+
+def frame(header: dict[str, Any], payload: bytes = b"") -> bytes:
+    text = json.dumps(header).encode()
+    return struct.pack("<I", len(text)) + text + struct.pack("<Q", len(payload)) + payload
+
+
+def state_frame(kind: str, run: schemas.Run) -> bytes:
+    return frame({"kind": kind, "run": run.model_dump(mode="json")})
+
+
+def chunk_frame(seq: int, data: bytes, sha256: str | None = None) -> bytes:
+    return frame({"kind": "chunk", "seq": seq, "sha256": sha256 or hashlib.sha256(data).hexdigest()}, data)
+
+
+@dataclass
+class Seen:
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class PoolDouble:
+    """`refusals` (status, headers, problem fields) come before right answers; streams play `scripts` and `events`."""
+
+    environments: list[schemas.Environment] = field(default_factory=lambda: [environment(n) for n in range(25)])
+    run: schemas.Run = field(default_factory=run_state)
+    chunks: list[bytes] = field(default_factory=lambda: [single_chunk([n], first_episode=n) for n in range(1, 6)])
+    refusals: list[tuple[int, dict[str, str], dict[str, Any]]] = field(default_factory=list)
+    scripts: list[list[bytes]] = field(default_factory=list)
+    events: list[list[bytes]] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._socket = bound_socket(0)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.app = self._build()
+
+    # --- life
+
+    def start(self) -> None:
+        if self._socket.fileno() == -1:  # after a stop: the same address again
+            self._socket = bound_socket(int(self.url.rpartition(":")[2]))
+        config = uvicorn.Config(self.app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
+        self._socket.listen()  # connections wait in the queue until the loop runs
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+
+    # --- what it answers
+
+    def paths(self, method: str) -> list[str]:
+        return [seen.path for seen in self.seen if seen.method == method]
+
+    def stream(self, after: int) -> Iterator[bytes]:
+        yield state_frame("progress", self.run)
+        for seq, data in enumerate(self.chunks, start=1):
+            if seq > after:
+                yield chunk_frame(seq, data)
+        yield state_frame("end", self.run.model_copy(update={"state": "succeeded", "chunks": len(self.chunks)}))
+
+    def _build(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.middleware("http")
+        async def remember(request: Request, answer: Any) -> Response:
+            body = await request.body()
+            query = {name: request.query_params.getlist(name) for name in request.query_params}
+            path = request.scope["raw_path"].decode()
+            content = json.loads(body) if body else None
+            self.seen.append(Seen(request.method, path, query, dict(request.headers), content))
+            if request.headers.get("authorization") not in (f"Bearer {KEY}", f"Bearer {OPERATOR_KEY}"):
+                return problem(401, {}, {"detail": "the key is unknown"})
+            if self.refusals:
+                return problem(*self.refusals.pop(0))
+            return await answer(request)  # type: ignore[no-any-return]
+
+        self._environment_routes(app)
+        self._run_routes(app)
+        self._admin_routes(app)
+        return app
+
+    def _environment_routes(self, app: FastAPI) -> None:
+        @app.get("/v1/catalogue")
+        async def catalogue() -> schemas.CatalogueCounts:
+            domains = {d: sum(e.domain == d for e in self.environments) for d in ("physics", "social", "symbolic")}
+            return schemas.CatalogueCounts(
+                specs=len(self.environments), families=3, base_tasks=1, modifiers=0, domains=domains
+            )
+
+        @app.get("/v1/environments")
+        async def search(limit: int = 50, cursor: int = 0) -> schemas.Page[schemas.Environment]:
+            limit = min(limit, 10)  # small pages, so that a test needs few environments
+            following = cursor + limit
+            return schemas.Page(
+                items=self.environments[cursor:following],
+                next_cursor=str(following) if following < len(self.environments) else None,
+            )
+
+        @app.get("/v1/environments/{ref:path}")
+        async def get(ref: str) -> schemas.EnvironmentDetail:
+            return schemas.EnvironmentDetail(
+                **environment(1).model_dump() | {"ref": ref}, card={"cost": {"step_us": 10.0}}
+            )
+
+        @app.post("/v1/subsets", status_code=201)
+        async def create_subset(request: schemas.SubsetCreate) -> schemas.Subset:
+            size = len(request.refs or ()) or request.size or len(self.environments)
+            return subset(size, request.model_dump(mode="json"))
+
+        @app.get("/v1/subsets/{subset_id}/environments")
+        async def subset_environments(subset_id: str) -> schemas.Page[schemas.Environment]:
+            return schemas.Page(items=self.environments[:3], next_cursor=None)
+
+    def _run_routes(self, app: FastAPI) -> None:
+        @app.post("/v1/runs", status_code=202)
+        async def create_run(request: schemas.RunCreate) -> schemas.Run:
+            return self.run
+
+        @app.get("/v1/runs")
+        async def list_runs() -> schemas.Page[schemas.Run]:
+            return schemas.Page(items=[self.run], next_cursor=None)
+
+        @app.post("/v1/runs/{run_id}:cancel")
+        async def cancel(run_id: str) -> schemas.Run:
+            return self.run.model_copy(update={"state": "cancelled"})
+
+        @app.get("/v1/runs/{run_id}/summary")
+        async def summary(run_id: str) -> dict[str, Any]:
+            return {"specs": [spec_summary(n, e) for n, e in enumerate(self.environments[:3])]}
+
+        @app.get("/v1/runs/{run_id}/stream")
+        async def stream(request: Request, run_id: str, after: int = 0) -> StreamingResponse:
+            scripts = self.events if request.headers["accept"] == "text/event-stream" else self.scripts
+            script = scripts.pop(0) if scripts else list(self.stream(after))
+            return StreamingResponse(play(script))
+
+        @app.get("/v1/runs/{run_id}")
+        async def get_run(run_id: str) -> schemas.Run:
+            return self.run
+
+        @app.delete("/v1/runs/{run_id}", status_code=204)
+        async def delete_run(run_id: str) -> None:
+            return None
+
+        @app.get("/v1/me")
+        async def me() -> schemas.Me:
+            return schemas.Me(
+                cell="team",
+                scopes=["runs:read"],
+                nominal_mc=1000,
+                used_mc=0,
+                borrowed_mc=0,
+                commitment_mc=2000,
+                commitment_used_mc=0,
+                queued_items=0,
+                running_items=0,
+                used_core_ms=0,
+                decayed_core_ms=0.0,
+                held=False,
+            )
+
+    def _admin_routes(self, app: FastAPI) -> None:
+        @app.post("/v1/admin/cells", status_code=201)
+        async def create_cell(request: schemas.CellCreate) -> schemas.Cell:
+            return schemas.Cell(id="cell_1", name=request.name, created_at=NOW)
+
+        @app.post("/v1/admin/keys", status_code=201)
+        async def create_key(request: schemas.KeyCreate) -> schemas.KeyWithSecret:
+            return schemas.KeyWithSecret(
+                id="key_1",
+                cell=request.cell,
+                site=None,
+                scopes=["runs:read"],
+                label=request.label,
+                created_at=NOW,
+                expires_at=None,
+                revoked_at=None,
+                secret=KEY,
+            )
+
+        @app.get("/v1/admin/commitment")
+        @app.patch("/v1/admin/commitment")
+        async def commitment() -> schemas.Commitment:
+            return schemas.Commitment(
+                numerator=33,
+                denominator=100,
+                capacity_mc=6061,
+                limit_mc=2000,
+                used_mc=0,
+                epoch=1,
+                version=4,
+                half_life_s=3600,
+            )
+
+
+def bound_socket(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(("127.0.0.1", port))
+    return bound
+
+
+def subset(size: int, source: dict[str, Any]) -> schemas.Subset:
+    return schemas.Subset(
+        id="sub_1", digest="0" * 64, size=size, domains={"physics": size}, name=None, source=source, created_at=NOW
+    )
+
+
+def spec_summary(number: int, of: schemas.Environment) -> dict[str, Any]:
+    return {
+        "ref": of.ref,
+        "digest": of.digest,
+        "domain": of.domain,
+        "family": of.family,
+        "episodes": number,
+        "steps": 10 * number,
+        "returns": number,
+        "return_mean": float(number) if number else None,
+        "return_min": 0.0 if number else None,
+        "return_max": 2.0 * number if number else None,
+        "wall_ms": 5.0 * number,
+    }
+
+
+def problem(status: int, headers: dict[str, str], fields: dict[str, Any]) -> Response:
+    document = {"type": "urn:worldpool:problem:test", "title": "Test", "status": status, "detail": "", "errors": []}
+    content = json.dumps(document | {"request_id": "req_1"} | fields)
+    return Response(content, status, headers, "application/problem+json")
+
+
+async def play(script: list[bytes]) -> AsyncIterator[bytes]:
+    for data in script:
+        if data == BREAK:
+            raise ConnectionResetError("torn by the script")
+        yield data

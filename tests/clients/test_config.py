@@ -1,0 +1,73 @@
+"""Where the pool is found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import worldpool
+from worldpool._config import Address, find_pool
+
+WRITTEN = {"url": "http://localhost:8420/", "cell_key": "wp_cell", "operator_key": "wp_operator"}
+
+
+def find(folder: Path, environ: dict[str, str], **given: Any) -> Address:
+    return find_pool(**{"url": None, "api_key": None, "operator": False} | given, environ=environ, folder=folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / ".worldpool").mkdir()
+    (tmp_path / ".worldpool" / "pool.json").write_text(json.dumps(WRITTEN))
+    (tmp_path / "deep" / "below").mkdir(parents=True)
+    return tmp_path / "deep" / "below"
+
+
+def test_without_any_pool_the_advice_is_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(worldpool.PoolNotFound, match="make up"):
+        find(tmp_path, {})
+
+
+def test_a_key_is_asked_for_by_the_name_of_its_variable(tmp_path: Path) -> None:
+    with pytest.raises(worldpool.PoolNotFound, match="WORLDPOOL_API_KEY"):
+        find(tmp_path, {"WORLDPOOL_URL": "http://pool"})
+    with pytest.raises(worldpool.PoolNotFound, match="WORLDPOOL_OPERATOR_KEY"):
+        find(tmp_path, {"WORLDPOOL_URL": "http://pool", "WORLDPOOL_API_KEY": "k"}, operator=True)
+
+
+def test_an_address_without_scheme_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(worldpool.PoolNotFound, match="http://"):
+        find(tmp_path, {}, url="localhost:8420", api_key="k")
+
+
+def test_the_file_of_a_parent_folder_is_found(folder: Path) -> None:
+    assert find(folder, {}) == Address("http://localhost:8420", "wp_cell")
+    assert find(folder, {}, operator=True).api_key == "wp_operator"
+
+
+def test_variables_go_before_the_file_and_arguments_before_both(folder: Path) -> None:
+    environ = {"WORLDPOOL_URL": "http://pool", "WORLDPOOL_API_KEY": "k1", "WORLDPOOL_OPERATOR_KEY": "k2"}
+    assert find(folder, environ) == Address("http://pool", "k1")
+    assert find(folder, environ, operator=True) == Address("http://pool", "k2")
+    assert find(folder, environ, url="https://other", api_key="k3") == Address("https://other", "k3")
+
+
+def test_the_files_key_is_not_sent_to_another_pool(folder: Path) -> None:
+    with pytest.raises(worldpool.PoolNotFound, match="no key"):
+        find(folder, {"WORLDPOOL_URL": "http://other"})
+
+
+def test_a_damaged_file_is_named(folder: Path) -> None:
+    path = folder.parent.parent / ".worldpool" / "pool.json"
+    path.write_text("{")
+    with pytest.raises(worldpool.PoolNotFound, match=r"pool\.json"):
+        find(folder, {})
+
+
+def test_keys_do_not_show_in_reprs() -> None:
+    assert "secret" not in repr(Address("http://pool", "secret"))
+    with worldpool.Client(url="http://pool", api_key="secret") as pool:
+        assert "secret" not in repr(pool)

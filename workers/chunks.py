@@ -1,0 +1,200 @@
+"""Chunks: a recording as one object of bytes, and back.
+
+Owns the layout of docs/decisions/0003-chunk-format.md. Knows nothing of where the bytes go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from workers import contract
+from workers.columns import dictionary, flags
+from workers.recording import AgentRows, EpisodeRow, Recording, SingleRows
+
+MAGIC = b"WPCHUNK1"
+FORMAT = 1
+_ALIGNMENT = 64
+_LENGTH = struct.Struct("<I")
+_Stream = tuple[dict[str, Any], pa.Buffer]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The object's bytes, and what the release says of them."""
+
+    data: bytes
+    info: contract.ChunkInfo
+
+
+@dataclass(frozen=True)
+class DecodedChunk:
+    """The index and one table a stream, in order; columns are views of the bytes."""
+
+    index: dict[str, Any]
+    tables: list[pa.Table]
+
+
+def write_chunk(item: contract.Item, recording: Recording, *, site: str, runtime: str) -> Chunk:
+    """The chunk of an item's recording, which holds at least one episode."""
+    facts = {
+        "format": FORMAT,
+        "run": str(item.run_id),
+        "item": str(item.item_id),
+        "site": site,
+        "runtime": runtime,
+        "policy": item.policy.model_dump(),
+        "specs": [spec.model_dump() for spec in item.specs],
+    }
+    streams = list(_streams(facts, recording))
+    steps = sum(recording.spec_steps.values())
+    episodes = sum(recording.spec_episodes.values())
+    data = _assemble({**facts, "fence": item.fence, "episodes": episodes, "steps": steps}, streams)
+    info = contract.ChunkInfo(
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        rows=sum(about["rows"] for about, _ in streams if about["kind"] != "episodes"),
+        episodes=episodes,
+        steps=steps,
+        summary=_summary(recording),
+    )
+    return Chunk(data, info)
+
+
+def read_chunk(data: bytes | memoryview | pa.Buffer) -> DecodedChunk:
+    """A chunk's index and tables.
+
+    Raises
+    ------
+    ValueError
+        The bytes are no chunk of this format.
+    """
+    view = memoryview(data)
+    if view[:8] != MAGIC:
+        raise ValueError("not a chunk: wrong magic")
+    (length,) = _LENGTH.unpack(view[8:12])
+    index = json.loads(bytes(view[12 : 12 + length]))
+    whole = pa.py_buffer(data)
+    tables = [pa.ipc.open_stream(whole.slice(s["offset"], s["length"])).read_all() for s in index["streams"]]
+    return DecodedChunk(index, tables)
+
+
+def _streams(facts: Mapping[str, Any], recording: Recording) -> Iterable[_Stream]:
+    rows = [stream for stream in recording.streams.values() if stream.rows]
+    for number, stream in enumerate(rows):
+        columns = _row_columns(stream)
+        yield _stream(facts, f"rows-{number}", str(stream.kind), stream.agents, stream.specs, columns)
+    agents = list(dict.fromkeys(episode.agent for episode in recording.episodes))
+    specs = {episode.key.spec for episode in recording.episodes}
+    columns = _episode_columns(recording.episodes, agents)
+    yield _stream(facts, "episodes", "episodes", agents, specs, columns)
+
+
+def _stream(
+    facts: Mapping[str, Any],
+    name: str,
+    kind: str,
+    agents: Sequence[str],
+    specs: Iterable[int],
+    columns: Mapping[str, pa.Array],
+) -> _Stream:
+    about = {"name": name, "kind": kind, "agents": list(agents), "specs": sorted(specs)}
+    fields = [pa.field(key, array.type, nullable=key.startswith("drawn.")) for key, array in columns.items()]
+    schema = pa.schema(fields, {"worldpool": _json({**facts, "stream": about})})
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(batch)
+    return {**about, "rows": batch.num_rows}, sink.getvalue()
+
+
+def _row_columns(stream: SingleRows | AgentRows) -> dict[str, pa.Array]:
+    columns = dict(stream.observations.arrays("observations", stream.rows))
+    columns |= stream.actions.arrays("actions", stream.rows)
+    for name, values in stream.row_columns().items():
+        columns[name] = dictionary(values, list(stream.agents)) if name == "agent" else _array(values)
+    return columns
+
+
+def _array(values: np.typing.NDArray[Any]) -> pa.Array:
+    return flags(values) if values.dtype == np.bool_ else pa.array(values)
+
+
+def _episode_columns(episodes: Sequence[EpisodeRow], agents: Sequence[str]) -> dict[str, pa.Array]:
+    codes = {agent: code for code, agent in enumerate(agents)}
+    names = sorted({name for episode in episodes for name in episode.drawn})
+    return {
+        "spec_index": pa.array([e.key.spec for e in episodes], pa.int32()),
+        "env_index": pa.array([e.key.env_index for e in episodes], pa.int64()),
+        "episode_index": pa.array([e.key.episode_index for e in episodes], pa.int64()),
+        "agent": dictionary(np.array([codes[e.agent] for e in episodes]), list(agents)),
+        "seed": pa.array([e.seed for e in episodes], pa.int64()),
+        "length": pa.array([e.length for e in episodes], pa.int64()),
+        "return": pa.array([e.episode_return for e in episodes], pa.float64()),
+        "terminated": flags(np.array([e.terminated for e in episodes], np.bool_)),
+        "truncated": flags(np.array([e.truncated for e in episodes], np.bool_)),
+        "wall_us": pa.array([e.wall_us for e in episodes], pa.int64()),
+        **{f"drawn.{name}": _drawn([e.drawn.get(name) for e in episodes]) for name in names},
+    }
+
+
+def _drawn(values: Sequence[float | int | bool | str | None]) -> pa.Array:
+    if any(isinstance(value, str) for value in values):
+        texts = [None if value is None else str(value) for value in values]
+        return pa.array(texts, pa.utf8()).dictionary_encode()
+    return pa.array([None if value is None else float(value) for value in values], pa.float64())
+
+
+def _assemble(facts: dict[str, Any], streams: Sequence[_Stream]) -> bytes:
+    index = {**facts, "streams": [{**about, "offset": 0, "length": body.size} for about, body in streams]}
+    # Offsets follow from the index they stand in: leave room for their digits, filled up with spaces, as JSON allows.
+    room = len(_json(index)) + 16 * len(streams)
+    offset = _padded(12 + room)
+    for entry in index["streams"]:
+        entry["offset"] = offset
+        offset = _padded(offset + entry["length"])
+    text = _json(index).ljust(room)
+    parts: list[bytes | memoryview] = [MAGIC, _LENGTH.pack(room), text]
+    end = 12 + room
+    for entry, (_, body) in zip(index["streams"], streams, strict=True):
+        parts += [bytes(entry["offset"] - end), memoryview(body)]
+        end = entry["offset"] + entry["length"]
+    return b"".join(parts)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _padded(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _summary(recording: Recording) -> list[contract.SpecSummary]:
+    returns: dict[int, list[float]] = defaultdict(list)
+    for episode in recording.episodes:
+        if math.isfinite(episode.episode_return):  # a diverged simulation is data, but JSON has no NaN
+            returns[episode.key.spec].append(episode.episode_return)
+    return [
+        contract.SpecSummary(
+            spec=spec,
+            episodes=recording.spec_episodes[spec],
+            steps=recording.spec_steps[spec],
+            returns=len(values),
+            return_sum=sum(values),
+            return_min=min(values, default=0.0),
+            return_max=max(values, default=0.0),
+            wall_ms=recording.spec_wall_us[spec] / 1000,
+        )
+        for spec in sorted(recording.spec_steps)
+        for values in [returns[spec]]
+    ]

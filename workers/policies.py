@@ -1,0 +1,179 @@
+"""Policies: what chooses the actions of a rollout.
+
+Owns how each policy draws its actions, exactly, so that anyone with numpy can draw them again. Knows nothing of items,
+chunks or engines. A new policy is a new `Policy` subclass and its entry in `_POLICIES`.
+
+`random@1`, for one agent and one episode. `generator` is `seeds.generator("policy")` of a single agent, and
+`seeds.generator("policy", i)` of the i-th of several agents, in the order of the simulator's `agents`. Actions are
+drawn in blocks of 256 of the agent's own steps, `shape` = (256, *space.shape), whenever it acts and has none left:
+
+- `Discrete`: `generator.random(256)` gives u, one number for each step. The action is `start + floor(u * n)`, or, where
+  some actions are illegal, number `floor(u * count)` of the legal ones in ascending order. One number a step in both
+  cases, because an environment may forbid actions at some steps only.
+- `MultiDiscrete`: `generator.integers(start, start + nvec, shape)`.
+- `MultiBinary`: `generator.integers(0, 2, shape, int8)`.
+- `Box` of integers: `generator.integers(low, high, shape, dtype, endpoint=True)`.
+- `Box` of floats: `generator.uniform(low, high, shape)` in float64, then cast. If any dimension lacks a bound:
+  `generator.random(shape)` gives u and then `generator.standard_normal(shape)` z; bounded dimensions are
+  `low + u * (high - low)`, the others z, clipped to the bound that they have.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers import contract
+
+if TYPE_CHECKING:
+    import gymnasium
+
+BLOCK = 256
+"""Steps of which an open-loop policy draws the actions at once."""
+
+
+class PolicyProblem(ValueError):
+    """The policy does not exist, or cannot act in this space."""
+
+
+class Player(ABC):
+    """A policy at the controls of one agent in one episode."""
+
+    @abstractmethod
+    def act(self, observation: Any, mask: NDArray[np.int8] | None) -> Any:
+        """The next action. `mask` (one per action, nonzero where legal) is None where all actions are legal."""
+
+
+class OpenLoopPlayer(Player):
+    """Needs no observations: knows its actions a block ahead, as long as all of them are legal."""
+
+    @abstractmethod
+    def block(self) -> NDArray[Any]:
+        """The next BLOCK actions, BLOCK x action shape. Use either `act` or `block` in an episode."""
+
+
+class Policy(ABC):
+    """Makes players; one object for each action space, used for many episodes."""
+
+    @abstractmethod
+    def player(self, generator: np.random.Generator) -> Player:
+        """A player for one episode, all of whose randomness comes from `generator`."""
+
+
+class _RandomBlocks(Policy):
+    """Random actions in spaces where every action is always legal."""
+
+    def __init__(self, draw: Callable[[np.random.Generator], NDArray[Any]]) -> None:
+        self._draw = draw
+
+    def player(self, generator: np.random.Generator) -> Player:
+        return _BlockPlayer(self._draw, generator)
+
+
+class _BlockPlayer(OpenLoopPlayer):
+    def __init__(self, draw: Callable[[np.random.Generator], NDArray[Any]], generator: np.random.Generator) -> None:
+        self._draw = draw
+        self._generator = generator
+        self._used = BLOCK
+
+    def block(self) -> NDArray[Any]:
+        return self._draw(self._generator)
+
+    def act(self, observation: Any, mask: NDArray[np.int8] | None) -> Any:
+        if self._used == BLOCK:
+            self._actions = self.block()
+            self._used = 0
+        self._used += 1
+        return self._actions[self._used - 1]
+
+
+class _RandomDiscrete(Policy):
+    def __init__(self, n: int, start: int) -> None:
+        self._n = n
+        self._start = start
+
+    def player(self, generator: np.random.Generator) -> Player:
+        return _DiscretePlayer(self._n, self._start, generator)
+
+
+class _DiscretePlayer(OpenLoopPlayer):
+    def __init__(self, n: int, start: int, generator: np.random.Generator) -> None:
+        self._n = n
+        self._start = start
+        self._generator = generator
+        self._used = BLOCK
+
+    def block(self) -> NDArray[np.int64]:
+        drawn = (self._generator.random(BLOCK) * self._n).astype(np.int64)
+        return drawn + self._start if self._start else drawn
+
+    def act(self, observation: Any, mask: NDArray[np.int8] | None) -> int:
+        if self._used == BLOCK:
+            self._numbers = self._generator.random(BLOCK).tolist()
+            self._used = 0
+        u = self._numbers[self._used]
+        self._used += 1
+        if mask is None:
+            return self._start + int(u * self._n)
+        legal = np.flatnonzero(mask)
+        return self._start + int(legal[int(u * len(legal))])
+
+
+def _random(space: gymnasium.Space[Any]) -> Policy:
+    from gymnasium import spaces
+
+    match space:
+        case spaces.Discrete():
+            return _RandomDiscrete(int(space.n), int(space.start))
+        case spaces.MultiDiscrete():
+            low, high = space.start, space.start + space.nvec
+            return _RandomBlocks(lambda generator: generator.integers(low, high, (BLOCK, *space.shape)))
+        case spaces.MultiBinary():
+            return _RandomBlocks(lambda generator: generator.integers(0, 2, (BLOCK, *space.shape), np.int8))
+        case spaces.Box():
+            return _RandomBlocks(_random_box(space))
+        case _:
+            raise PolicyProblem(f"the random policy has no actions for {type(space).__name__}")
+
+
+def _random_box(space: gymnasium.spaces.Box) -> Callable[[np.random.Generator], NDArray[Any]]:
+    dtype = np.dtype(space.dtype)
+    shape = (BLOCK, *space.shape)
+    if dtype.kind in "iu":
+        low, high = space.low.astype(np.int64), space.high.astype(np.int64)
+        integers: Any = dtype.type
+        return lambda generator: generator.integers(low, high, shape, integers, endpoint=True)
+    low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+    bounded = np.isfinite(low) & np.isfinite(high)
+    if bounded.all():
+        return lambda generator: generator.uniform(low, high, shape).astype(dtype)
+
+    def draw(generator: np.random.Generator) -> NDArray[Any]:
+        u = generator.random(shape)
+        normal = np.clip(generator.standard_normal(shape), low, high)
+        inside = np.where(bounded, low, 0.0) + u * np.where(bounded, high - low, 0.0)
+        return np.where(bounded, inside, normal).astype(dtype)
+
+    return draw
+
+
+_POLICIES: dict[str, Callable[[Any], Policy]] = {"random@1": _random}
+_NEWEST = {"random": "random@1"}
+
+
+def policy(choice: contract.Policy, space: gymnasium.Space[Any]) -> Policy:
+    """The policy for one action space.
+
+    Raises
+    ------
+    PolicyProblem
+        There is no policy of that name, or it has no actions for this space.
+    """
+    make = _POLICIES.get(_NEWEST.get(choice.name, choice.name))
+    if make is None:
+        raise PolicyProblem(f"no policy {choice.name!r}; there are {', '.join(_POLICIES)}")
+    return make(space)

@@ -1,0 +1,233 @@
+"""What a rollout records: rows of each schema and the table of episodes, as plain numpy and lists.
+
+Owns the meaning of rows and flags (docs/decisions/0003-chunk-format.md). Knows nothing of Arrow streams or of stepping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workers.columns import Leaf, SpaceColumns, leaves
+
+if TYPE_CHECKING:
+    from env_registry.simulator import Agent, Kind, Simulator
+
+Column = NDArray[Any]
+_Schema = tuple[str, tuple[Leaf, ...], tuple[Leaf, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeKey:
+    """Which episode: index of its spec in the item, and its place in the run."""
+
+    spec: int
+    env_index: int
+    episode_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeRow:
+    """How one agent's episode went. `length` counts the steps in which it acted; `episode_return` is in order of t."""
+
+    key: EpisodeKey
+    agent: Agent
+    seed: int
+    length: int
+    episode_return: float
+    terminated: bool
+    truncated: bool
+    wall_us: int
+    drawn: Mapping[str, float | int | bool | str]
+
+
+class SingleRows:
+    """Rows of single-agent episodes with one schema: the loop writes what is seen, done and paid."""
+
+    def __init__(self, kind: Kind, observations: tuple[Leaf, ...], actions: tuple[Leaf, ...]) -> None:
+        self.kind = kind
+        self.observations = SpaceColumns(observations)
+        self.actions = SpaceColumns(actions)
+        self.rewards = np.empty(self.observations.capacity)
+        self.rows = 0
+        self._episodes: list[tuple[EpisodeKey, int, bool, bool]] = []
+
+    def reserve(self, rows: int) -> None:
+        """Make room for rows up to `rows`; `rewards` and the columns' `write` are new objects afterwards."""
+        self.observations.reserve(rows)
+        self.actions.reserve(rows)
+        if rows > len(self.rewards):
+            self.rewards = np.concatenate([self.rewards, np.empty(self.observations.capacity - len(self.rewards))])
+
+    def end_episode(self, key: EpisodeKey, last_row: int, terminated: bool, truncated: bool) -> None:
+        """The episode fills the rows from `self.rows` to `last_row`, which holds its final observation."""
+        self.actions.zero(last_row)
+        self.rewards[last_row] = 0.0
+        self._episodes.append((key, last_row + 1 - self.rows, terminated, truncated))
+        self.rows = last_row + 1
+
+    @property
+    def agents(self) -> Sequence[Agent]:
+        return ("agent",)
+
+    @property
+    def specs(self) -> set[int]:
+        return {key.spec for key, *_ in self._episodes}
+
+    def row_columns(self) -> dict[str, Column]:
+        """Columns besides observations and actions, each of length `rows`."""
+        keys, counts, terminated, truncated = (list(part) for part in zip(*self._episodes, strict=True))
+        rows = np.array(counts)
+        ends = np.cumsum(rows)
+        starts = ends - rows
+        return {
+            "rewards": self.rewards[: self.rows],
+            "terminations": _flags(self.rows, ends[np.array(terminated)] - 2),
+            "truncations": _flags(self.rows, ends[np.array(truncated)] - 2),
+            "is_first": _flags(self.rows, starts),
+            "is_last": _flags(self.rows, ends - 1),
+            "is_terminal": _flags(self.rows, ends[np.array(terminated)] - 1),
+            **_key_columns(keys, rows),
+            "t": (np.arange(self.rows) - np.repeat(starts, rows)).astype(np.int32),
+        }
+
+
+class AgentRows:
+    """Rows of several agents' episodes with one schema, in order of episodes, then t."""
+
+    def __init__(self, kind: Kind, observations: tuple[Leaf, ...], actions: tuple[Leaf, ...]) -> None:
+        self.kind = kind
+        self.observations = SpaceColumns(observations)
+        self.actions = SpaceColumns(actions)
+        self.rows = 0
+        self._codes: dict[Agent, int] = {}
+        self._keys: list[EpisodeKey] = []
+        self._key_rows: list[int] = []
+        self._agent: list[int] = []
+        self._t: list[int] = []
+        self._rewards: list[float] = []
+        self._acted: list[bool] = []
+        self._terminations: list[bool] = []
+        self._truncations: list[bool] = []
+        self._first: list[int] = []
+        self._last: list[int] = []
+        self._terminal: list[int] = []
+        self._seen: set[Agent] = set()
+
+    def start_episode(self, key: EpisodeKey) -> None:
+        self._keys.append(key)
+        self._key_rows.append(self.rows)
+        self._seen.clear()
+
+    def add(self, agent: Agent, t: int, observation: Any | None, action: Any | None) -> int:
+        """A row, without reward or flags; None stands for zeros. Returns its number."""
+        row = self.rows
+        self.rows = row + 1
+        if row >= self.observations.capacity or row >= self.actions.capacity:
+            self.observations.reserve(row + 1)
+            self.actions.reserve(row + 1)
+        if observation is None:
+            self.observations.zero(row)
+        else:
+            self.observations.write(row, observation)
+        if action is None:
+            self.actions.zero(row)
+        else:
+            self.actions.write(row, action)
+        if agent not in self._seen:
+            self._seen.add(agent)
+            self._first.append(row)
+        self._agent.append(self._codes.setdefault(agent, len(self._codes)))
+        self._t.append(t)
+        self._acted.append(action is not None)
+        self._rewards.append(0.0)
+        self._terminations.append(False)
+        self._truncations.append(False)
+        return row
+
+    def pay(self, row: int, reward: float, terminated: bool, truncated: bool) -> None:
+        """What the step of this row gave its agent."""
+        self._rewards[row] = reward
+        self._terminations[row] = terminated
+        self._truncations[row] = truncated
+
+    def add_last(self, agent: Agent, t: int, observation: Any | None, terminated: bool) -> None:
+        row = self.add(agent, t, observation, None)
+        self._last.append(row)
+        if terminated:
+            self._terminal.append(row)
+
+    @property
+    def agents(self) -> Sequence[Agent]:
+        return tuple(self._codes)
+
+    @property
+    def specs(self) -> set[int]:
+        return {key.spec for key in self._keys}
+
+    def row_columns(self) -> dict[str, Column]:
+        """Columns besides observations and actions, each of length `rows`; `agent` holds indices into `agents`."""
+        rows = np.diff(np.array([*self._key_rows, self.rows]))
+        return {
+            "rewards": np.array(self._rewards, np.float64),
+            "terminations": np.array(self._terminations, np.bool_),
+            "truncations": np.array(self._truncations, np.bool_),
+            "is_first": _flags(self.rows, self._first),
+            "is_last": _flags(self.rows, self._last),
+            "is_terminal": _flags(self.rows, self._terminal),
+            **_key_columns(self._keys, rows),
+            "t": np.array(self._t, np.int32),
+            "agent": np.array(self._agent, np.int32),
+            "acted": np.array(self._acted, np.bool_),
+        }
+
+
+@dataclass
+class Recording:
+    """All rows of one item, by schema in order of first use, and its episodes."""
+
+    streams: dict[_Schema, SingleRows | AgentRows] = field(default_factory=dict)
+    episodes: list[EpisodeRow] = field(default_factory=list)
+    spec_steps: dict[int, int] = field(default_factory=dict)
+    spec_episodes: dict[int, int] = field(default_factory=dict)
+    spec_wall_us: dict[int, int] = field(default_factory=dict)
+
+    def rows_of(self, simulator: Simulator, agent: Agent) -> SingleRows | AgentRows:
+        """Where this agent's rows go.
+
+        Raises
+        ------
+        SpaceProblem
+            A space has no place in the chunk format.
+        """
+        kind = simulator.kind
+        observations = leaves(simulator.observation_spaces[agent])
+        actions = leaves(simulator.action_spaces[agent])
+        schema = (str(kind), observations, actions)
+        if schema not in self.streams:
+            rows = SingleRows if kind == "single" else AgentRows
+            self.streams[schema] = rows(kind, observations, actions)
+        return self.streams[schema]
+
+    def end_episode(self, spec: int, steps: int, wall_us: int) -> None:
+        self.spec_steps[spec] = self.spec_steps.get(spec, 0) + steps
+        self.spec_episodes[spec] = self.spec_episodes.get(spec, 0) + 1
+        self.spec_wall_us[spec] = self.spec_wall_us.get(spec, 0) + wall_us
+
+
+def _flags(rows: int, where: Sequence[int] | Column) -> Column:
+    column = np.zeros(rows, np.bool_)
+    column[np.asarray(where, np.intp)] = True
+    return column
+
+
+def _key_columns(keys: Sequence[EpisodeKey], rows: Column) -> dict[str, Column]:
+    return {
+        "spec_index": np.repeat(np.array([key.spec for key in keys], np.int32), rows),
+        "env_index": np.repeat(np.array([key.env_index for key in keys], np.int64), rows),
+        "episode_index": np.repeat(np.array([key.episode_index for key in keys], np.int64), rows),
+    }

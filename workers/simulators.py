@@ -1,0 +1,64 @@
+"""The simulators that a runner keeps: one for each spec, reused between segments and items.
+
+Owns their life and how much memory they may take. Knows nothing of rows, steps or policies.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import env_registry
+from env_registry.simulator import Simulator
+from workers import contract
+
+_MOST = 64
+_STATM = Path("/proc/self/statm")
+
+
+class OtherSpec(ValueError):
+    """The ref means something else here than where the item was made: versions differ."""
+
+
+class SimulatorCache:
+    """Closes the least recently used simulators when there are many, or when the process fills half of its memory."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Simulator] = OrderedDict()
+
+    def get(self, spec: contract.SpecRef, memory_mb: int) -> Simulator:
+        """The simulator of a spec, made where there is none.
+
+        Raises
+        ------
+        OtherSpec
+            The ref has another digest here.
+        Exception
+            Whatever the engine raises.
+        """
+        known = self._kept.get(spec.digest)
+        if known is not None:
+            self._kept.move_to_end(spec.digest)
+            return known
+        parsed = env_registry.parse(spec.ref)
+        if parsed.digest != spec.digest:
+            raise OtherSpec(f"{spec.ref} has the digest {parsed.digest} here, not {spec.digest}")
+        while self._kept and (len(self._kept) >= _MOST or resident_mb() > memory_mb / 2):
+            self._kept.popitem(last=False)[1].close()
+        made = self._kept[spec.digest] = env_registry.make(parsed)
+        return made
+
+    def drop(self, spec: contract.SpecRef) -> None:
+        """Forget a simulator that raised; nobody knows its state."""
+        self._kept.pop(spec.digest, None)
+
+
+def resident_mb() -> int:
+    """Memory that this process holds now; where the system does not say, the most that it ever held."""
+    if _STATM.exists():
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20
