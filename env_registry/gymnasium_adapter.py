@@ -78,12 +78,11 @@ class GymnasiumSimulator(Simulator):
 
     def load(self, state: dict[str, Any]) -> None:
         if self._state is None:
-            return super().load(state)
+            super().load(state)  # refuses
         self.load_env(state["env"])
         self.env.np_random.bit_generator.state = state["rng"]
         self._steps_left = state["steps_left"]
         self.actors = _ACTING if state["acting"] else _OVER
-        return None
 
     def save_env(self) -> dict[str, Any]:
         """The engine's part of the state, as plain data that shares no memory with the environment."""

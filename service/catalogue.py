@@ -25,6 +25,7 @@ from service.segments import Cost
 
 DEFAULT_STEP_US = 200.0
 DEFAULT_MAKE_MS = 50.0
+DEFAULT_STEP_BYTES = 1024
 DEFAULT_MEMORY_MB = 1024
 """Assumed of families that no card was measured of (third-party ones)."""
 SHOWN_PROBLEMS = 20
@@ -93,6 +94,7 @@ def cost(ref: str, digest: str) -> Cost:
         step_us=step_us(spec),
         make_ms=card.make_ms if card else DEFAULT_MAKE_MS,
         memory_mb=max(int(card.memory_mb), DEFAULT_MEMORY_MB) if card else DEFAULT_MEMORY_MB,
+        step_bytes=card.observation_bytes if card else DEFAULT_STEP_BYTES,
         horizon=horizon(spec),
     )
 

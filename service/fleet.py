@@ -153,7 +153,7 @@ async def _end(
 async def busy_slots(session: AsyncSession) -> dict[UUID, int]:
     """Live leases by worker."""
     query = select(Lease.worker_id, func.count()).where(Lease.state != LeaseState.RELEASED).group_by(Lease.worker_id)
-    return dict((await session.execute(query)).tuples().all())
+    return dict((await session.execute(query)).all())
 
 
 async def live(session: AsyncSession) -> Sequence[Worker]:

@@ -44,7 +44,7 @@ async def _list(session: AsyncSession, arguments: argparse.Namespace) -> list[st
         .outerjoin(Cell, Key.cell_id == Cell.id)
         .outerjoin(Site, Key.site_id == Site.id)
     )
-    return [_line(*row) for row in (await session.execute(query.order_by(Key.id))).tuples()]
+    return [_line(*row) for row in (await session.execute(query.order_by(Key.id)))]
 
 
 async def _revoke(session: AsyncSession, arguments: argparse.Namespace) -> list[str]:

@@ -212,7 +212,7 @@ _VACATE = text(
 
 async def ancestors(session: AsyncSession, leaves: Iterable[UUID]) -> dict[UUID, list[UUID]]:
     """Root first, the leaf last."""
-    parent = dict((await session.execute(select(QuotaNode.id, QuotaNode.parent_id))).tuples().all())
+    parent = dict((await session.execute(select(QuotaNode.id, QuotaNode.parent_id))).all())
     paths: dict[UUID, list[UUID]] = {}
     for leaf in leaves:
         path: list[UUID] = []
@@ -227,7 +227,7 @@ async def ancestors(session: AsyncSession, leaves: Iterable[UUID]) -> dict[UUID,
 async def _promise(session: AsyncSession, leases: Sequence[Lease]) -> list[Outbox]:
     workers = {lease.worker_id for lease in leases}
     sites = dict(
-        (await session.execute(select(Worker.id, Worker.site_id).where(Worker.id.in_(workers)))).tuples().all()
+        (await session.execute(select(Worker.id, Worker.site_id).where(Worker.id.in_(workers)))).all()
     )
     messages = [
         Outbox(
@@ -274,7 +274,7 @@ async def claim(
     ).one_or_none()
     if row is None or row.Lease.fence != request.fence or row.Lease.state == LeaseState.RELEASED:
         raise Gone("the lease has ended or was never this worker's")
-    lease, item, run = row.tuple()
+    lease, item, run = row
     if lease.state != LeaseState.GRANTED:
         raise Conflict("the lease has been claimed before")
     lease.state, lease.claimed_at, lease.seen_at = LeaseState.RUNNING, now, now
@@ -440,7 +440,7 @@ async def refresh(
                 Lease.state != LeaseState.RELEASED,
             )
         )
-    ).tuples()
+    )
     fences = dict(held.all())
     await session.execute(
         _REFRESH,

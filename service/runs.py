@@ -137,7 +137,7 @@ async def describe(session: AsyncSession, found: Sequence[Run]) -> list[schemas.
             .where(WorkItem.run_id.in_(ids), Lease.state != LeaseState.RELEASED)
             .group_by(WorkItem.run_id)
         )
-        running = dict(counts.tuples().all())
+        running = dict(counts.all())
     waits = await reasons(session, {run.cell_id for run in found if run.id in ids and not running.get(run.id)})
     return [_show(run, running.get(run.id, 0), waits.get(run.cell_id)) for run in found]
 
@@ -188,7 +188,7 @@ async def objects(session: AsyncSession, run: Run) -> dict[str, list[str]]:
     """Keys of all committed objects of the run, by the address of their store."""
     keys: defaultdict[str, list[str]] = defaultdict(list)
     rows = select(Site.store_url, Chunk.object_key).join(Site, Site.id == Chunk.site_id).where(Chunk.run_id == run.id)
-    for url, key in (await session.execute(rows)).tuples():
+    for url, key in (await session.execute(rows)):
         keys[url].append(key)
     return dict(keys)
 
@@ -221,7 +221,7 @@ async def summary(session: AsyncSession, run: Run) -> list[dict[str, Any]]:
         select(Chunk.summary, WorkItem.specs).join(WorkItem, WorkItem.id == Chunk.item_id).where(Chunk.run_id == run.id)
     )
     by_spec: dict[str, dict[str, Any]] = {}
-    for parts, specs in rows.tuples():
+    for parts, specs in rows:
         for part in parts:
             spec = specs[part["spec"]]
             total = by_spec.setdefault(

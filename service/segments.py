@@ -11,6 +11,12 @@ ITEM_MS = 2000
 LEAST_ITEM_MS = 250
 MOST_MS_FACTOR = 20
 """An attempt may take this many times its estimate, and a minute more, before it counts as hung."""
+ITEM_BYTES = 64 * 1024**2
+"""Most observation bytes aimed at in one item: pixels fill memory long before they fill time."""
+BYTES_FACTOR = 4
+"""Memory of an attempt beside the engine's: recorded, as Arrow columns, as a chunk, and room to grow."""
+MOST_MEMORY_MB = 2048
+"""What a slot offers by default; byte counts are upper bounds, and an item that asked for more would never start."""
 MOST_SEGMENTS = 512
 """Segments in an item, so that its row and its claim stay small."""
 
@@ -24,7 +30,13 @@ class Cost:
     step_us: float
     make_ms: float
     memory_mb: int
+    step_bytes: int
     horizon: int
+
+    @property
+    def weight_ms(self) -> float:
+        """Milliseconds of a step; a step of many bytes counts as if it took longer, so that items stay small."""
+        return max(self.step_us / 1000, ITEM_MS * self.step_bytes / ITEM_BYTES)
 
 
 @dataclass(slots=True)
@@ -33,8 +45,25 @@ class ItemPlan:
 
     specs: list[dict[str, str]] = field(default_factory=list)
     segments: list[dict[str, Any]] = field(default_factory=list)
+    weight_ms: float = 0.0
     estimate_ms: float = 0.0
-    memory_mb: int = 0
+    engine_mb: int = 0
+    bytes: int = 0
+
+    def add(self, cost: Cost, segment: dict[str, Any], steps: int) -> None:
+        if not self.specs or self.specs[-1]["digest"] != cost.digest:
+            self.specs.append({"ref": cost.ref, "digest": cost.digest})
+            self.weight_ms += cost.make_ms
+            self.estimate_ms += cost.make_ms
+        self.segments.append({"spec": len(self.specs) - 1, **segment})
+        self.weight_ms += steps * cost.weight_ms
+        self.estimate_ms += steps * cost.step_us / 1000
+        self.engine_mb = max(self.engine_mb, cost.memory_mb)
+        self.bytes += steps * cost.step_bytes
+
+    @property
+    def memory_mb(self) -> int:
+        return min(self.engine_mb + BYTES_FACTOR * self.bytes // 1024**2, MOST_MEMORY_MB)
 
     @property
     def max_ms(self) -> int:
@@ -46,17 +75,12 @@ def items(costs: Sequence[Cost], *, episodes: int | None, steps: int | None, slo
     target = _target_ms(costs, episodes=episodes, steps=steps, slots=slots)
     item = ItemPlan()
     for cost in costs:
-        for segment, ms in _segments(cost, target, episodes=episodes, steps=steps):
-            makes = cost.make_ms if not (item.specs and item.specs[-1]["digest"] == cost.digest) else 0.0
-            full = item.estimate_ms + makes + ms > target * 1.25 or len(item.segments) >= MOST_SEGMENTS
-            if item.segments and full:
+        for segment, length in _segments(cost, target, episodes=episodes, steps=steps):
+            ms = cost.make_ms + length * cost.weight_ms
+            if item.segments and (item.weight_ms + ms > target * 1.25 or len(item.segments) >= MOST_SEGMENTS):
                 yield item
-                item, makes = ItemPlan(), cost.make_ms
-            if makes or not item.specs or item.specs[-1]["digest"] != cost.digest:
-                item.specs.append({"ref": cost.ref, "digest": cost.digest})
-            item.segments.append({"spec": len(item.specs) - 1, **segment})
-            item.estimate_ms += makes + ms
-            item.memory_mb = max(item.memory_mb, cost.memory_mb)
+                item = ItemPlan()
+            item.add(cost, segment, length)
     if item.segments:
         yield item
 
@@ -74,7 +98,7 @@ def estimate_items(costs: Sequence[Cost], *, episodes: int | None, steps: int | 
 
 def _total_ms(cost: Cost, episodes: int | None, steps: int | None) -> float:
     total = steps if steps is not None else (episodes or 0) * cost.horizon
-    return total * cost.step_us / 1000
+    return total * cost.weight_ms
 
 
 def _target_ms(costs: Sequence[Cost], *, episodes: int | None, steps: int | None, slots: int) -> float:
@@ -85,8 +109,9 @@ def _target_ms(costs: Sequence[Cost], *, episodes: int | None, steps: int | None
 
 def _segments(
     cost: Cost, target: float, *, episodes: int | None, steps: int | None
-) -> Iterator[tuple[dict[str, Any], float]]:
-    step_ms = cost.step_us / 1000
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """Segments and how many steps each may take."""
+    step_ms = cost.weight_ms
     room = max(int((target - min(cost.make_ms, target / 2)) / step_ms), 1)  # steps that fit beside construction
     if steps is not None:
         size = room - room % cost.horizon if room > cost.horizon else min(max(room, 1), steps)
@@ -95,9 +120,9 @@ def _segments(
         for first in range(0, steps, size):
             count = min(size, steps - first)
             # an episode takes a step or more: numbering from the step reached keeps episodes of segments apart
-            yield {"env_index": 0, "first_episode": first, "steps": count}, count * step_ms
+            yield {"env_index": 0, "first_episode": first, "steps": count}, count
     else:
         size = max(room // cost.horizon, 1)
         for first in range(0, episodes or 0, size):
             count = min(size, (episodes or 0) - first)
-            yield {"env_index": 0, "first_episode": first, "episodes": count}, count * cost.horizon * step_ms
+            yield {"env_index": 0, "first_episode": first, "episodes": count}, count * cost.horizon

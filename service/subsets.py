@@ -92,7 +92,7 @@ async def specs(session: AsyncSession, subset: Subset) -> list[tuple[str, str]]:
         .where(SubsetEnvironment.subset_id == subset.id)
         .order_by(SubsetEnvironment.ordinal)
     )
-    return [(ref, digest.hex()) for ref, digest in (await session.execute(query)).tuples()]
+    return [(ref, digest.hex()) for ref, digest in (await session.execute(query))]
 
 
 def show_subset(subset: Subset) -> schemas.Subset:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import psycopg
 import pytest
+import structlog
 from alembic import command
 from alembic.config import Config
 
@@ -20,6 +22,7 @@ _numbers = itertools.count()
 
 hypothesis.settings.register_profile("worldpool", deadline=None)  # this machine's speed is not what is tested
 hypothesis.settings.load_profile("worldpool")
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @pytest.fixture(scope="session")

@@ -57,13 +57,14 @@ def _set_up_logs(**_: Any) -> None:
     logs.configure(_settings.log_level)
 
 
-def _start(options: dict[str, Any], **_: Any) -> None:
+def _start(instance: Any, options: dict[str, Any], **_: Any) -> None:
     from env_registry.runtime import runtime
     from workers import logs
     from workers.agent import Agent
     from workers.api import ServiceApi
 
     logs.configure(_settings.log_level)
+    instance.quiet = True  # no banner: its facts are in the event `worker.registered`
     slots = int(options.get("concurrency") or _settings.slots)
     _Worker.agent = Agent(
         ServiceApi(_settings.url, _settings.site_key.get_secret_value()),

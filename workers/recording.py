@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ Column = NDArray[Any]
 _Schema = tuple[str, tuple[Leaf, ...], tuple[Leaf, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class EpisodeKey:
+class EpisodeKey(NamedTuple):
     """Which episode: index of its spec in the item, and its place in the run."""
 
     spec: int
@@ -30,8 +29,7 @@ class EpisodeKey:
     episode_index: int
 
 
-@dataclass(frozen=True, slots=True)
-class EpisodeRow:
+class EpisodeRow(NamedTuple):
     """How one agent's episode went. `length` counts the steps in which it acted; `episode_return` is in order of t."""
 
     key: EpisodeKey

@@ -18,8 +18,7 @@ from workers.recording import AgentRows, EpisodeKey, EpisodeRow, Recording, Sing
 from workers.simulators import SimulatorCache
 
 PROGRESS_S = 0.25
-_FIRST_SEEDS = 4  # a batch of seeds; batches double up to _MOST_SEEDS, so that one long episode derives few
-_MOST_SEEDS = 512
+_SEEDS = 256  # derived at once: the first costs as much as a thousand more
 _NO_LIMIT = 2**62
 
 
@@ -124,12 +123,12 @@ class _SegmentRun:
                 return
 
     def _seeds(self) -> Iterator[EpisodeSeeds]:
-        first, count = self._segment.first_episode, _FIRST_SEEDS
+        first = self._segment.first_episode
         end = _NO_LIMIT if self._segment.episodes is None else first + self._segment.episodes
         while first < end:
-            count = min(count, end - first)
+            count = min(_SEEDS, end - first)
             yield from episode_seeds(self._item.run_seed, self._spec.digest, self._segment.env_index, first, count)
-            first, count = first + count, min(2 * count, _MOST_SEEDS)
+            first += count
 
     def _single(self, seeds: EpisodeSeeds, key: EpisodeKey, limit: int) -> EpisodeResult:
         player = self._policies[SINGLE_AGENT].player(seeds.generator("policy"))

@@ -105,7 +105,7 @@ def _number(name: str, default: float, levels: tuple[float, ...], description: s
 def _reset_noise(default: float, *levels: float) -> FloatAxis:
     """Above zero: without noise every episode would start alike."""
     axis = _number("reset_noise_scale", default, levels, "size of the random deviation from the initial pose at reset")
-    return replace(axis, low=default / 10)
+    return replace(axis, low=default / 10, high=2 * max(default, *levels))
 
 
 def _frame_skip(default: int, *levels: int) -> IntAxis:
@@ -376,7 +376,7 @@ def _arguments(task: _Task, values: Mapping[str, Scalar]) -> dict[str, Any]:
     return arguments
 
 
-# Upper ends of the healthy height that are no axis: a hopper may jump, a walker or humanoid never reaches it.
+# The library's upper ends of the healthy height, where they are no axis.
 _CEILINGS = {"hopper": float("inf"), "humanoid": 2.0, "walker2d": 2.0}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from gymnasium.spaces import Discrete
 
 from env_registry.simulator import Agent, Simulator
@@ -28,10 +29,12 @@ def checked(simulator: Simulator, actions: Mapping[Agent, Any]) -> dict[Agent, A
 
 def _checked_one(simulator: Simulator, agent: Agent, action: Any) -> Any:
     space = simulator.action_spaces[agent]
+    if not isinstance(space, Discrete):
+        if not (isinstance(action, np.ndarray) and space.contains(action)):
+            raise ValueError(f"{agent}: {action!r} is no array within {space}")
+        return action
     if not space.contains(action):
         raise ValueError(f"{agent}: {action!r} is outside {space}")
-    if not isinstance(space, Discrete):
-        return action
     mask = simulator.action_mask(agent)
     if mask is not None and not mask[action - space.start]:
         raise ValueError(f"{agent}: action {action} is illegal now")

@@ -4,14 +4,13 @@ Owns which scenarios there are and what may vary in each: constructor arguments,
 is edited once after construction and which resets leave alone. Actions are the discrete ones.
 
 Not offered: motor and message noise, because mpe2 draws them from numpy's global generator; mass, because it is
-acceleration and contact force in other units; contact axes where nothing collides; `dt` in `simple_adversary`, where
+acceleration and contact force in other units; contact axes where little or nothing collides; `dt` in `simple_adversary`, where
 without velocities in sight it is acceleration in other units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -72,7 +71,7 @@ CONTACT_FORCE = FloatAxis(
     randomisable=True,
 )
 ACCELERATION = _scale("acceleration", (0.4, 0.65, 1.5, 2.25), "the acceleration that a move gives an agent")
-MAX_SPEED = _scale("max_speed", (0.4, 2.0), "the speed limits of the agents")
+MAX_SPEED = _scale("max_speed", (0.25,), "the speed limits of the agents; their moves seldom reach higher ones")
 SIZE = _scale("agent_size", (0.5, 1.6), "the radii of the agents")
 
 FREE = (DAMPING, DT, ACCELERATION)
@@ -175,7 +174,7 @@ def _family(module: str, *axes: Axis, description: str, tags: tuple[str, ...] = 
 FAMILIES: tuple[Family, ...] = (
     _family(
         "simple_spread_v3",
-        _count("N", 3, (2, 5), "agents and of landmarks"),
+        _count("N", 3, (4, 6), "agents and of landmarks", low=2),
         LOCAL_RATIO,
         SEEN_AGENTS,
         SEEN_LANDMARKS,
@@ -202,12 +201,12 @@ FAMILIES: tuple[Family, ...] = (
         SEEN_LANDMARKS,
         DAMPING,
         ACCELERATION,
-        description="Good agents know which landmark is the goal and hide it from an adversary that sees where they go.",
+        description="Good agents know which landmark is the goal and hide it from an adversary who watches.",
         tags=("mixed-motive",),
     ),
     _family(
         "simple_push_v3",
-        *COLLIDING,
+        *FREE,
         description="An agent goes to its landmark while an adversary, who does not know which, pushes it away.",
         tags=("competitive",),
     ),
@@ -262,7 +261,6 @@ FAMILIES: tuple[Family, ...] = (
         _count("num_treasures", 6, (3, 9), "treasures"),
         *FREE,
         SIZE,
-        replace(MAX_SPEED, levels=(0.4,)),  # moves are too weak to reach any higher limit
         description="Collectors bring treasures to the moving deposits of their kind.",
         tags=("cooperative",),
     ),

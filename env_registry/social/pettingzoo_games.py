@@ -48,9 +48,7 @@ def _cycles(default: int, levels: tuple[int, ...], high: int) -> IntAxis:
 # ------------------------------------------------------------------ model construction
 
 
-def _make_parallel(
-    game: str, fixed: Mapping[str, Any], carries_state: bool, values: Mapping[str, Scalar]
-) -> Simulator:
+def _make_parallel(game: str, fixed: Mapping[str, Any], carries_state: bool, values: Mapping[str, Scalar]) -> Simulator:
     from env_registry.social.pettingzoo_simulators import ParallelSimulator
 
     def build() -> Any:
@@ -117,14 +115,13 @@ def _board(name: str, game: str, **declared: Any) -> Family:
     )
 
 
-# Each piston sees 457 x 120 x 3 bytes (161 KiB), so an episode of the library's 20 pistons and 125 steps would be 411 MB;
-# 5 pistons make 103 MB.
+# Each piston sees 457 x 120 x 3 bytes (161 KiB): an episode of the library's 20 pistons and 125 steps would be 411 MB,
+# one of 5 pistons is 103 MB.
 _PISTONS = (
     _whole("n_pistons", 5, 3, 20, (4, 8), "number of pistons"),
     _number("time_penalty", -0.1, -1.0, 0.0, (-0.5, 0.0), "reward of each piston in each step", "1/step"),
     _number("ball_friction", 0.3, 0.0, 1.0, (0.05, 0.9), "coefficient of friction of the ball"),
     _switch("random_drop", True, "whether the ball drops at a random place"),
-    _switch("random_rotate", True, "whether the ball starts with a random spin"),
     _cycles(125, (50,), 500),
 )
 
@@ -156,7 +153,6 @@ FAMILIES: tuple[Family, ...] = (
         _whole("num_knights", 2, 1, 9, (1, 4), "number of knights"),
         _whole("max_zombies", 10, 1, 50, (4,), "number of zombies at a time"),
         _whole("max_arrows", 10, 1, 50, (3,), "number of arrows at a time"),
-        _switch("line_death", False, "whether agents die at the upper and lower border"),
         _cycles(300, (60,), 900),
         actions=Actions.DISCRETE,
         observations=Observations.VECTOR,

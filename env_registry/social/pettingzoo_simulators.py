@@ -1,7 +1,7 @@
 """Simulators around PettingZoo's two interfaces: parallel environments and turn-based (AEC) ones.
 
-Owns the translation of their semantics into `Simulator`'s. Knows no particular environment. States are not saved: copies
-of PettingZoo environments fail or lie, so only replay is exact.
+Owns the translation of their semantics into `Simulator`'s. Knows no particular environment. States are not saved:
+copies of PettingZoo environments fail or lie, so only replay is exact.
 
 `close` lets go of the environment without calling its `close`, which would shut pygame down for the whole process and
 so for every other environment in it; what the engines hold is plain memory.

@@ -68,6 +68,10 @@ VIEW_SIZE = SteppedIntAxis(
 RANDOM_START = _flag("random_start", False, "whether the agent starts anywhere instead of in the first corner")
 KEY_IN_BOX = _flag("key_in_box", True, "whether keys lie in boxes")
 BLOCKED = _flag("blocked", True, "whether balls block the locked doors")
+CROSSING_AXES = (
+    _size(9, (13, 19), 9, 31, step=2),
+    _count("num_crossings", 1, (2, 3, 5), 1, 6, "rivers or walls from one side of the room to the other"),
+)
 
 
 # ------------------------------------------------------------------ worlds
@@ -245,10 +249,7 @@ _WORLDS = (
     ),
     _World(
         name="lava_crossing",
-        axes=(
-            _size(9, (13, 19), 9, 31, step=2),
-            _count("num_crossings", 1, (2, 3, 5), 1, 6, "rivers of lava", "rivers"),
-        ),
+        axes=CROSSING_AXES,
         build=_crossing("lava"),
         horizon=324,
         description="Reach the goal through the gaps in rivers of lava.",
@@ -332,10 +333,7 @@ _WORLDS = (
     ),
     _World(
         name="simple_crossing",
-        axes=(
-            _size(9, (13, 19), 9, 31, step=2),
-            _count("num_crossings", 1, (2, 3, 5), 1, 6, "walls across the room", "walls"),
-        ),
+        axes=CROSSING_AXES,
         build=_crossing("wall"),
         horizon=324,
         description="Reach the goal through the gaps in walls.",

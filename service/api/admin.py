@@ -113,7 +113,7 @@ async def _referred(found: Awaitable[T], field: str) -> T:
 async def _owners(session: Session) -> dict[object, str]:
     names: dict[object, str] = {}
     for table in (Cell, Site):
-        names.update((await session.execute(select(table.id, table.name))).tuples().all())
+        names.update((await session.execute(select(table.id, table.name))).all())
     return names
 
 

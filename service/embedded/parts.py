@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from service.embedded.child import Child
 from service.settings import Settings, environment
 
-PARTS = ("postgres", "redis", "api", "scheduler", "worker")
-"""In the order of their start."""
+DATABASES = ("postgres", "redis")
+SERVICE = frozenset(("api", "scheduler", "worker"))
+PARTS = (*DATABASES, *sorted(SERVICE))
 
 
 def api(settings: Settings) -> Child:
@@ -26,7 +27,7 @@ def scheduler(settings: Settings) -> Child:
 
 def worker(settings: Settings, site_key: str) -> Child:
     """A Celery worker of the site `local`. It is not told where the database is."""
-    command = ("-m", "celery", "-A", "workers.app", "worker")
+    command = ("-m", "celery", "--quiet", "-A", "workers.app", "worker")
     told = environment(
         url=settings.public_url, site_key=site_key, slots=settings.slots, log_level=settings.log_level,
         redis_url=settings.redis_url, store_url=settings.store_url,

@@ -55,24 +55,45 @@ class EmbeddedPool:
             self._child.argv(), cwd=ROOT, env=self._child.environment,
             stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        deadline = time.monotonic() + START_S
-        while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError(f"the pool did not start:\n{self.output()}")
-            time.sleep(POLL_S)
+        try:
+            self._wait()
+        except BaseException:
+            self._output.close()
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
         self._output.close()
 
+    def _wait(self) -> None:
+        deadline = time.monotonic() + START_S
+        while not self._is_ready():
+            if self._ended() or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"the pool did not start:\n{self.output()}")
+            time.sleep(POLL_S)
+
     def stop(self) -> int:
-        """Stop it as Ctrl-C would and return its exit code."""
+        """Stop it as Ctrl-C would and return its exit code.
+
+        Raises
+        ------
+        RuntimeError
+            It does not stop; it was killed.
+        """
         assert self._process is not None
-        if self._process.poll() is None:
+        if not self._ended():
             self._process.terminate()
-        return self._process.wait(STOP_S)
+        try:
+            return self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise RuntimeError(f"the pool did not stop:\n{self.output()}") from None
+
+    def _ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
 
     def output(self) -> str:
         """What it has printed so far."""

@@ -149,13 +149,14 @@ class Kept:
 
     async def _watch(self, process: Process) -> None:
         """Say when it is ready; end it if it is not in time."""
-        deadline = time.monotonic() + self.child.start_s
+        began = time.monotonic()
         while not await asyncio.to_thread(self.child.ready):
-            if time.monotonic() > deadline:
+            if time.monotonic() > began + self.child.start_s:
                 self.log.write(f"ERROR not ready within {self.child.start_s:.0f} s".encode())
                 return process.kill()
             await asyncio.sleep(POLL_S)
         self.ready.set()
+        self.log.write(f"INFO ready after {time.monotonic() - began:.1f} s".encode())
         return None
 
 

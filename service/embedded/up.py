@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from service.embedded import parts
 from service.embedded.child import Child, tied
 from service.embedded.logs import Log, Terminal
 from service.embedded.postgres import EmbeddedPostgres
+from service.embedded.postgres_home import remove_abandoned
 from service.embedded.redis import EmbeddedRedis
 from service.embedded.state import AlreadyRunning, State, read_json, write_json
 from service.embedded.supervisor import ChildFailed, Supervisor
@@ -89,6 +90,7 @@ class _Pool:
         finally:
             self._say("stopping")
             await self._supervisor.stop()
+            remove_abandoned()
 
     def _interrupted(self, serving: asyncio.Task[int]) -> None:
         if not serving.cancel():
@@ -97,10 +99,9 @@ class _Pool:
     async def _serve(self, then: str | None) -> int:
         began = time.monotonic()
         await self._start_databases()
-        keys = await self._bootstrap()
-        await self._start_service(keys)
-        self._told = {"url": self._settings.public_url, **keys, "pid": os.getpid()}
-        self._told |= {"database_url": self._settings.database_url, "redis_url": self._settings.redis_url}
+        keys = await self._start_service() if parts.SERVICE.intersection(self._wanted) else {}
+        addresses = self._settings.model_dump(include={"database_url", "redis_url", "store_url"})
+        self._told = {"url": self._settings.public_url, **keys, "pid": os.getpid(), **addresses}
         self._tell()
         self._say(f"ready at {self._settings.public_url} after {time.monotonic() - began:.1f} s")
         self._say(f"keys are in {self._state.pool_file}")
@@ -119,38 +120,47 @@ class _Pool:
         if "redis" in self._wanted and "redis_url" not in given:
             children.append(redis.child())
             found["redis_url"] = redis.url
-        self._say(f"starting {' and '.join(child.name for child in children) or 'on given databases'}")
-        await self._supervisor.start(*children)
+        await self._start(*children)
         host = "127.0.0.1" if self._settings.host in ("0.0.0.0", "::") else self._settings.host
         found["url"] = f"http://{host}:{found['port']}"
         self._settings = self._settings.model_copy(update=found)
 
+    async def _start_service(self) -> dict[str, str]:
+        keys = await self._bootstrap()
+        settings = self._settings
+        # the API before the others: a worker's first call is to it
+        for together in ((parts.api(settings),), (parts.scheduler(settings), parts.worker(settings, keys["site_key"]))):
+            children = [child for child in together if child.name in self._wanted]
+            await self._start(*children)
+        return keys
+
+    async def _start(self, *children: Child) -> None:
+        if children:
+            self._say(f"starting {' and '.join(child.name for child in children)}")
+        await self._supervisor.start(*children)
+
     async def _bootstrap(self) -> dict[str, str]:
         """Bring the schema up to date and the first cell, operator and site into being; their keys outlive a stop."""
         self._say("migrating the database")
-        command = tied((sys.executable, "-m", "service", "bootstrap"), signal.SIGKILL)
-        told = environment(**self._settings.model_dump(mode="json"))
-        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=told, stdout=PIPE, stderr=PIPE)
-        printed, complaint = await self._supervisor.during(_finish(process))
         log = Log("bootstrap", self._log_dir, self._terminal)
-        for line in complaint.splitlines():
-            log.write(line)
-        log.close()
-        if process.returncode:
-            raise Refused("the database could not be prepared; see " + str(log.path))
+        try:
+            printed = await self._supervisor.during(self._prepare_database(log))
+        finally:
+            log.close()
         keys: dict[str, str] = json.loads(printed)
         write_json(self._state.keys_file, keys)
         return keys
 
-    async def _start_service(self, keys: dict[str, str]) -> None:
-        makers: dict[str, Callable[[], Child]] = {
-            "api": lambda: parts.api(self._settings),
-            "scheduler": lambda: parts.scheduler(self._settings),
-            "worker": lambda: parts.worker(self._settings, keys["site_key"]),
-        }
-        children = [make() for name, make in makers.items() if name in self._wanted]
-        self._say(f"starting {', '.join(child.name for child in children)}")
-        await self._supervisor.start(*children)
+    async def _prepare_database(self, log: Log) -> bytes:
+        command = tied((sys.executable, "-m", "service", "bootstrap"), signal.SIGKILL)
+        told = environment(**self._settings.model_dump(mode="json"))
+        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=told, stdout=PIPE, stderr=PIPE)
+        printed, complaint = await _finish(process)
+        for line in complaint.splitlines():
+            log.write(line)
+        if process.returncode:
+            raise Refused("\n    ".join(["the database could not be prepared:", *log.tail]))
+        return printed
 
     def _tell(self) -> None:
         """Write down where the pool is, once it is ready, and again when a child has another pid."""
@@ -168,7 +178,7 @@ async def _forever() -> int:
 
 async def _command(then: str, pool: dict[str, Any]) -> int:
     """Run a command as the pool's first cell; its exit code, or 128 + n for a signal n, as a shell has it."""
-    told = environment(url=pool["url"], api_key=pool["cell_key"], operator_key=pool["operator_key"])
+    told = environment(url=pool["url"], api_key=pool.get("cell_key"), operator_key=pool.get("operator_key"))
     process = await asyncio.create_subprocess_exec(*tied(shlex.split(then), signal.SIGTERM), env=told)
     await _finish(process)
     code = process.returncode or 0

@@ -30,7 +30,7 @@ class Publisher:
         """Send what waits, oldest first; false if a broker did not take it (what it did not take stays)."""
         async with self._sessions() as session:
             messages = (await session.execute(select(Outbox).order_by(Outbox.id).limit(1000))).scalars().all()
-            urls = dict((await session.execute(select(Site.id, Site.redis_url))).tuples().all()) if messages else {}
+            urls = dict((await session.execute(select(Site.id, Site.redis_url))).all()) if messages else {}
         by_site: defaultdict[UUID, list[Outbox]] = defaultdict(list)
         for message in messages:
             by_site[message.site_id].append(message)

@@ -62,7 +62,7 @@ async def _workers(session: AsyncSession) -> list[Slots]:
         .where(Worker.state == WorkerState.ACTIVE)
         .order_by(Worker.id)
     )
-    return [Slots(id, int(slots), int(memory_mb)) for id, slots, memory_mb in rows.tuples()]
+    return [Slots(id, int(slots), int(memory_mb)) for id, slots, memory_mb in rows]
 
 
 async def _pending(session: AsyncSession, *, most: int) -> list[Pending]:
@@ -88,4 +88,4 @@ async def reasons(session: AsyncSession, cells: Iterable[UUID]) -> dict[UUID, Re
         return {}
     waits = plan(await read(session, now=await clock.now(session)), most=MOST_GRANTS).waits
     leaves = await session.execute(select(QuotaNode.id, QuotaNode.cell_id).where(QuotaNode.cell_id.in_(wanted)))
-    return {cell: waits[leaf] for leaf, cell in leaves.tuples() if cell is not None and leaf in waits}
+    return {cell: waits[leaf] for leaf, cell in leaves if cell is not None and leaf in waits}

@@ -43,7 +43,7 @@ _TIME_LIMITS = {"toytext/cliff_walking": {"max_episode_steps": 1000}}
 
 
 class ReferenceAutomaton:
-    """Wolfram's elementary automaton on a ring, one cell at a time, with the agent as a place on a ring that stays put."""
+    """Wolfram's elementary automaton, one cell at a time, with the agent as a place on a ring that stays put."""
 
     TIME_LIMIT = 200
 
@@ -58,7 +58,9 @@ class ReferenceAutomaton:
         updates: int = 1,
         noise: float = 0.0,
     ) -> None:
-        self.by_pattern = dict(zip(["111", "110", "101", "100", "011", "010", "001", "000"], f"{rule:08b}", strict=True))
+        self.by_pattern = dict(
+            zip(["111", "110", "101", "100", "011", "010", "001", "000"], f"{rule:08b}", strict=True)
+        )
         self.majority, self.size, self.target = majority, size, target
         self.start, self.updates, self.noise = start, updates, noise
 

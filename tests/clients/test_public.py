@@ -146,6 +146,6 @@ def test_a_summary_groups_by_family_and_domain_weighing_each_return_alike() -> N
 def test_a_summary_reads_well_as_text_and_html() -> None:
     text = str(specs())
     assert "a/x@1;g=<2>" in text
-    assert "mean return" in text
+    assert "means over episodes" in text
     assert "8.00" in text
     assert "<td>a/x@1;g=&lt;2&gt;</td>" in specs()._repr_html_()

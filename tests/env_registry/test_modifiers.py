@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from env_registry import EpisodeSeeds, Modifier, Simulator, families, make, modifiers
+from env_registry import EpisodeSeeds, Modifier, Simulator, families, make, modifiers, parse
 from env_registry.family import Actions, Observations, Traits
 from env_registry.packing import pack, unpack
+from env_registry.probe import steps
 from env_registry.simulator import SINGLE_AGENT, Kind
 
 LENGTH = 12
@@ -369,6 +370,33 @@ def test_modifiers_apply_left_to_right_innermost_first() -> None:
     limit_outside = wrapped("time_limit", wrapped("repeat", One(), k=3), 1, steps=4)
     assert observed_steps(episode(limit_inside), SINGLE_AGENT) == [0, 3, 4]
     assert observed_steps(episode(limit_outside), SINGLE_AGENT) == [0, 3, 6, 9, 12]
+
+
+def game(ref: str) -> list[tuple[Any, ...]]:
+    simulator = make(ref)
+    return list(steps(simulator, parse("pettingzoo/tictactoe"), 0, 40))
+
+
+def test_reward_modifiers_work_for_turns() -> None:
+    plain, negated = game("pettingzoo/tictactoe"), game("pettingzoo/tictactoe:reward_sign()")
+    paid = [row[1] for row in plain if len(row) > 1]
+    assert any(reward for one in paid for reward in one.values())
+    assert [row[1] for row in negated if len(row) > 1] == [{a: 0 - r for a, r in one.items()} for one in paid]
+
+
+def test_observation_modifiers_work_by_each_agents_own_turns() -> None:
+    plain, late = game("pettingzoo/tictactoe"), game("pettingzoo/tictactoe:obs_delay(steps=1)")
+    first_game = [i for i, row in enumerate(plain) if len(row) == 1][1]
+
+    def seen(rows: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
+        by_agent: dict[str, list[Any]] = {}
+        for row in rows[:first_game]:
+            for agent, observation in row[0].items():
+                by_agent.setdefault(agent, []).append(observation)
+        return by_agent
+
+    for agent, observations in seen(plain).items():
+        assert pack(seen(late)[agent]) == pack([observations[0], *observations[:-1]])
 
 
 def traits(**changes: Any) -> Traits:

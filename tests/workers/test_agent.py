@@ -151,7 +151,7 @@ def test_an_item_over_its_time_limit_fails(worker: Worker, make_item: MakeItem) 
 
 
 def test_after_the_memory_limit_the_next_item_has_a_fresh_runner(worker: Worker, make_item: MakeItem) -> None:
-    release = worker.run(make_item("lab/hungry;length=1000", memory_mb=1024))
+    release = worker.run(make_item("lab/hungry;length=1000", memory_mb=400))
     assert (release.outcome, release.failure) == (contract.Outcome.FAILED, contract.Failure.MEMORY_LIMIT)
     assert worker.run(make_item("lab/single", n=1)).outcome is contract.Outcome.DONE
 

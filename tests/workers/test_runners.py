@@ -86,7 +86,7 @@ def test_an_environment_error_is_an_outcome_and_the_runner_lives_on(runner, job_
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts mapped memory on Linux only")
 def test_the_memory_limit_ends_the_attempt_and_the_runner(runner, job_of, make_item: MakeItem) -> None:
-    runner.start(job_of(make_item("lab/hungry;length=1000", memory_mb=1024)))
+    runner.start(job_of(make_item("lab/hungry;length=1000", memory_mb=400)))
     answer = result(runner)
     assert (answer.outcome, answer.failure) == (contract.Outcome.FAILED, contract.Failure.MEMORY_LIMIT)
     with pytest.raises(RunnerDied, match="exit status 1"):

@@ -47,7 +47,8 @@ def main() -> None:
         subset = pool.subsets.create(where={}, size=ENVIRONMENTS, strategy="stratified", seed=0)
         environments = list(pool.subsets.environments(subset))
         steps = affordable_steps(environments)
-        console.print(f"subset {subset.id}: {subset.domains}; {steps:,} steps each, {steps * subset.size:,} in all")
+        domains = ", ".join(f"{count} {domain}" for domain, count in sorted(subset.domains.items()))
+        console.print(f"{domains}; {steps:,} steps of each, {steps * subset.size:,} in all")
         before = pool.me()
 
         console.rule("Rollouts stream back")

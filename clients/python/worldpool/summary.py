@@ -7,12 +7,13 @@ from functools import cached_property
 from html import escape
 from io import StringIO
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from worldpool.models import Model
 
-_HEADERS = ("environment", "domain", "episodes", "steps", "mean length", "mean return", "steps/s")
+_HEADERS = ("environment", "domain", "episodes", "steps", "length", "return", "steps/s")
 
 
 class Group(Model):
@@ -80,7 +81,8 @@ class Summary(Model):
 
     def table(self) -> Table:
         """The figures as a rich table: one line an environment, one line in all."""
-        table = Table(*_HEADERS[:2], show_footer=len(self.specs) > 1)
+        table = Table(*_HEADERS[:2], show_footer=len(self.specs) > 1, box=SIMPLE_HEAD)
+        table.caption = "length and return are means over episodes"
         table.columns[0].overflow = "fold"
         table.columns[0].footer = f"{len(self.specs):,} environments"
         for header, footer in zip(_HEADERS[2:], _figures(self.total), strict=True):

@@ -28,7 +28,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "gomoku",
-        whole("size", 7, 3, 19, (5, 9, 15), "length of the board's sides", "cells"),
+        whole("size", 7, 3, 19, (5, 9), "length of the board's sides", "cells"),
         whole("connect", 4, 3, 6, (3, 5), "stones in a line that decide"),
         switch("anti", False, "whether the line loses instead of winning"),
         switch("wrap", False, "whether lines go on at the opposite side"),
@@ -62,7 +62,6 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "havannah",
         whole("board_size", 5, 3, 10, (3, 4, 8), "length of the board's sides", "cells"),
-        switch("swap", False, "whether the second player may take the first stone over"),
         horizon=61,
         description="Rings, bridges and forks on a hexagon of hexagons win.",
         tags=_TAGS,

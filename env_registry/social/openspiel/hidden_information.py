@@ -1,4 +1,4 @@
-"""Turn-based games of OpenSpiel with hidden information, chance, or messages: cards, dice, auctions, bargains, signals."""
+"""Turn-based games of OpenSpiel with chance or hidden information: cards, dice, auctions, bargains, signals."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "dark_hex",
         whole("board_size", 3, 2, 6, (4, 5), "length of the board's sides", "cells"),
-        choice("gameversion", ("cdh", "adh"), "classical or abrupt: whether one may move again after hitting a taken cell"),
+        choice("gameversion", ("cdh", "adh"), "whether one moves again after hitting a taken cell (cdh)"),
         choice("obstype", ("reveal-nothing", "reveal-numturns"), "what is told of the other's turns"),
         horizon=17,
         description="Hex in which the other's stones are hidden until one hits them.",
@@ -104,9 +104,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "lewis_signaling",
-        whole("num_messages", 3, 1, 3, (1, 2), "messages to choose from"),
+        whole("num_messages", 2, 1, 3, (1, 3), "messages to choose from"),
         horizon=2,
-        actions=Actions.MASKED,
         description="A sender sees one of three states and sends a message; a receiver guesses the state.",
         tags=("communication", "cooperative"),
     ),
@@ -124,8 +123,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "go_fish",
-        players(2, 6, (3, 4)),
-        whole("ranks", 13, 4, 13, (6, 9), "ranks of cards"),
+        players(2, 4, (3, 4)),
+        whole("ranks", 13, 8, 13, (8, 10), "ranks of cards"),  # fewer may not suffice for the hands
         whole("suits", 4, 3, 4, (3,), "suits of cards, and so the size of a book"),
         horizon=1040,
         description="Players ask each other for ranks to complete books.",
@@ -135,7 +134,6 @@ FAMILIES: tuple[Family, ...] = (
         "gin_rummy",
         whole("hand_size", 10, 7, 10, (7,), "cards in a hand"),
         whole("knock_card", 10, 1, 10, (5,), "deadwood with which one may knock"),
-        switch("oklahoma", False, "whether the first upcard sets the deadwood with which one may knock"),
         horizon=300,
         description="Players draw and discard to form melds with little deadwood.",
         tags=("cards", "zero-sum"),
@@ -152,7 +150,6 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "backgammon",
-        choice("scoring_type", ("winloss_scoring", "full_scoring"), "whether gammons and backgammons count more"),
         switch("hyper_backgammon", False, "whether each player has three checkers only"),
         horizon=1500,
         description="A race of checkers by dice.",

@@ -2,9 +2,9 @@
 
 Owns the translation of OpenSpiel's states into `Simulator`'s semantics. Knows no particular game.
 
-Chance is drawn as OpenSpiel's own `rl_environment.ChanceEventSampler(seed)` draws it: `RandomState(seed).choice(outcomes,
-p=probabilities)`, once a chance node. Agents see the information state where the game provides one, else the
-observation, as in `rl_environment`.
+Chance is drawn as OpenSpiel's own `rl_environment.ChanceEventSampler(seed)` draws it: at each chance node
+`RandomState(seed).choice(outcomes, p=probabilities)` goes on. Agents see the information state where the game provides
+one, else the observation, as in `rl_environment`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from env_registry.social.actions import checked
 class OpenSpielSimulator(Simulator):
     """One game of OpenSpiel; its players are `player_0`, `player_1`, …
 
-    Observations are float32 vectors. At a simultaneous node every player acts. `masked` says that some actions are illegal
-    at times.
+    Observations are float32 vectors. At a simultaneous node every player acts. `masked` says that some actions are
+    illegal at times.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class OpenSpielSimulator(Simulator):
 
     def load(self, state: dict[str, Any]) -> None:
         self._state = self._game.deserialize_state(state["state"])
-        self._chance.set_state(("MT19937", state["chance_keys"], state["chance_position"]))
+        self._chance.set_state(("MT19937", state["chance_keys"], state["chance_position"], 0, 0.0))
         self.actors = self._who_acts()
 
     def _pass_chance_nodes(self) -> None:

@@ -45,8 +45,8 @@ _GRIDS: Mapping[str, Mapping[str, str]] = {
         "open": "S....\n.....\n..*..\n.....\n....S",
     },
     "pathfinding": {
-        "open": "A..b\n.*..\nB..a\n",
         "square": "A.b\n...\nB.a\n",
+        "open": "A..b\n.*..\nB..a\n",
         "crossing": "A.B\n*.*\nb.a\n",
     },
     "capture_the_flag": {
@@ -69,7 +69,7 @@ def _repeated(values: Mapping[str, Scalar]) -> Parameters:
 
 
 def _horizon(default: int, levels: tuple[int, ...]) -> IntAxis:
-    return whole("horizon", default, 1, 1000, levels, "steps until the game ends", "steps")
+    return whole("horizon", default, 5, 1000, levels, "steps until the game ends", "steps")
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -100,7 +100,7 @@ FAMILIES: tuple[Family, ...] = (
         "blotto",
         players(2, 3, (3,)),
         whole("coins", 10, 3, 15, (5, 8), "coins of each player"),
-        whole("fields", 3, 2, 4, (2, 4), "fields"),
+        whole("fields", 3, 3, 4, (4,), "fields"),
         horizon=1,
         actions=Actions.DISCRETE,
         description="Players spread coins over fields; the most fields won win.",
@@ -164,7 +164,7 @@ FAMILIES: tuple[Family, ...] = (
         choice("players", ("2", "4"), "number of players"),
         whole("rows", 10, 5, 20, (6, 8), "rows of the grid", "cells"),
         whole("columns", 10, 5, 20, (6, 8), "columns of the grid", "cells"),
-        _horizon(100, (10, 25)),
+        _horizon(100, (10,)),
         horizon=100,
         actions=Actions.DISCRETE,
         description="Snakes grow by eating and die by running into something.",

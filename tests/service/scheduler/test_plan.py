@@ -29,7 +29,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROOT = UUID(int=1)
 
 
-def cell(number: int, *, weight: int = 1, nominal: int = 0, used: int = 0, usage: float = 0.0, held: bool = False) -> Node:
+def cell(
+    number: int, *, weight: int = 1, nominal: int = 0, used: int = 0, usage: float = 0.0, held: bool = False
+) -> Node:
     return Node(UUID(int=100 + number), ROOT, f"cell-{number}", weight, held, nominal * 1000, used * 1000, usage)
 
 

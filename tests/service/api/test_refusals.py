@@ -1,0 +1,199 @@
+"""Bad input gets a 4xx problem that names the field and the reason, and nothing is half-done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from service.models import IdempotencyKey, Run, Subset, WorkItem
+from tests.service.conftest import Pool
+
+REF = "classic/cartpole@1"
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == status
+    assert body["detail"]
+    assert body["request_id"] == answer.headers["x-request-id"]
+    return body
+
+
+def rows(pool: Pool) -> list[int]:
+    async def count() -> list[int]:
+        async with pool.parts.sessions() as session:
+            tables = (Run, WorkItem, Subset, IdempotencyKey)
+            return [await session.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+    return pool.runner.run(count())
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/me", "/v1/environments", "/v1/runs", "/v1/subsets", "/v1/admin/cells", "/v1/admin/quotas"]
+)
+def test_without_a_key_nothing_is_shown(pool: Pool, path: str) -> None:
+    answer = pool.get(path, pool.anonymous)
+    problem(answer, 401)
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    problem(pool.get(path, pool.client("wp_wrong")), 401)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/admin/cells", "/v1/admin/keys", "/v1/admin/quotas", "/v1/admin/commitment", "/v1/admin/audit"]
+)
+def test_a_cells_key_opens_no_admin_page(pool: Pool, path: str) -> None:
+    assert "admin:read" in problem(pool.get(path), 403)["detail"]
+
+
+def test_an_operators_key_runs_nothing(pool: Pool) -> None:
+    answer = pool.post("/v1/runs", pool.operator, json={"refs": [REF], "episodes": 1})
+    assert "runs:write" in problem(answer, 403)["detail"]
+
+
+def test_only_a_sites_key_speaks_for_workers(pool: Pool) -> None:
+    problem(pool.post("/internal/workers", json={}), 403)
+
+
+@pytest.mark.parametrize(
+    ("ref", "field", "reason"),
+    [
+        ("mujoco/half_cheeta", "family", "did you mean mujoco/half_cheetah"),
+        ("mujoco/half_cheetah@7", "version", "no version 7"),
+        ("mujoco/half_cheetah;gravity=1e9", "parameters.gravity", "outside"),
+        ("mujoco/half_cheetah;gravity=heavy", "parameters.gravity", "not a number"),
+        ("mujoco/half_cheetah;gravty=1", "parameters.gravty", "gravity"),
+        ("mujoco/half_cheetah:dely(steps=2)", "modifiers[0]", "delay"),
+        ("openspiel/kuhn_poker:sticky(p=0.25)", "modifiers[0]", "sticky"),
+        ("mujoco/half_cheetah:delay(steps=-1)", "modifiers[0].steps", "outside"),
+        ("mujoco/half_cheetah:delay(", "ref", ""),
+    ],
+)
+def test_a_ref_that_names_nothing_says_where_and_why(pool: Pool, ref: str, field: str, reason: str) -> None:
+    (shown,) = problem(pool.get(f"/v1/environments/{ref}"), 404)["errors"]
+    (submitted,) = problem(pool.post("/v1/runs", json={"refs": [REF, ref], "episodes": 1}), 422)["errors"]
+    assert shown["field"] == field
+    assert reason in shown["reason"]
+    assert submitted["field"] == "body.refs[1]"
+    assert field in submitted["reason"]
+    assert reason in submitted["reason"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"refs": [REF], "episodes": 0}, "body.episodes"),
+        ({"refs": [REF], "steps_per_env": 0}, "body.steps_per_env"),
+        ({"refs": [REF], "steps_per_env": 10**12}, "body.steps_per_env"),
+        ({"refs": [REF, "mujoco/ant"], "steps_per_env": 10**10}, "body.steps_per_env"),
+        ({"refs": [REF], "episodes": 10**9}, "body.episodes"),
+        ({"refs": [REF], "episodes": 1.5}, "body.episodes"),
+        ({"refs": [REF], "episodes": 1, "seed": -1}, "body.seed"),
+        ({"refs": [REF], "episodes": 1, "seed": 2**63}, "body.seed"),
+        ({"refs": [REF], "episodes": 1, "polcy": "random"}, "body.polcy"),
+        ({"refs": [], "episodes": 1}, "body.refs"),
+        ({"refs": [REF], "episodes": 1, "steps_per_env": 1}, "body"),
+        ({"refs": [REF]}, "body"),
+        ({"episodes": 1}, "body"),
+        ({"subset": "sub_nothing", "episodes": 1}, "body.subset"),
+        ({"refs": [REF], "episodes": 1, "labels": {"a\0": "b"}}, "body.labels.a\0.[key]"),
+    ],
+)
+def test_a_run_that_cannot_be_names_its_field_and_leaves_nothing(pool: Pool, body: dict[str, Any], field: str) -> None:
+    before = rows(pool)
+    answer = pool.post("/v1/runs", json=body, headers={"Idempotency-Key": "refused"})
+    assert field in {error["field"] for error in problem(answer, 422)["errors"]}
+    assert rows(pool) == before
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"where": {}, "size": 10**9}, "body.size"),
+        ({"where": {"domain": "physics"}, "size": 150_000}, "body.size"),
+        ({"where": {"domain": "chemistry"}}, "body.where.domain"),
+        ({"where": {"text": "nothing-has-such-a-word"}}, "body.where"),
+        ({"where": {"parameters": {"x') --": {"min": 1}}}}, "parameters.x') --"),
+        ({"grid": {"family": "mujoco/ant", "parameters": {"gravity": []}}}, "body.grid.parameters.gravity"),
+        ({"grid": {"family": "mujoco/ant", "parameters": {"gravity": [1e9]}}}, "body.grid.parameters.gravity"),
+        ({"grid": {"family": "mujoco/ant", "modifiers": [["nonsense()"]]}}, "body.grid.modifiers[0]"),
+        ({"refs": [REF], "size": 1}, "body"),
+        ({}, "body"),
+    ],
+)
+def test_a_subset_that_cannot_be_names_its_field(pool: Pool, body: dict[str, Any], field: str) -> None:
+    assert field in {error["field"] for error in problem(pool.post("/v1/subsets", json=body), 422)["errors"]}
+
+
+def test_malformed_json_is_a_400(pool: Pool) -> None:
+    answer = pool.post("/v1/runs", content=b'{"refs": [', headers={"Content-Type": "application/json"})
+    assert "JSON" in problem(answer, 400)["detail"]
+
+
+def test_what_is_another_cells_looks_as_if_it_were_not_there(pool: Pool) -> None:
+    made = pool.post("/v1/admin/cells", pool.operator, json={"name": "strangers"})
+    assert made.status_code == 201
+    key = pool.post("/v1/admin/keys", pool.operator, json={"cell": "strangers"}).json()["secret"]
+    stranger = pool.client(key)
+    subset = pool.post("/v1/subsets", json={"refs": [REF]}).json()["id"]
+    run = pool.post("/v1/runs", json={"subset": subset, "episodes": 1}).json()["id"]
+    for method, path in (
+        ("GET", f"/v1/runs/{run}"),
+        ("GET", f"/v1/runs/{run}/chunks"),
+        ("GET", f"/v1/runs/{run}/stream"),
+        ("GET", f"/v1/runs/{run}/summary"),
+        ("POST", f"/v1/runs/{run}:cancel"),
+        ("DELETE", f"/v1/runs/{run}"),
+        ("GET", f"/v1/subsets/{subset}"),
+    ):
+        problem(pool.request(stranger, method, path), 404)
+    assert problem(pool.post("/v1/runs", stranger, json={"subset": subset, "episodes": 1}), 422)
+    assert pool.get("/v1/runs", stranger).json()["items"] == []
+    assert pool.get(f"/v1/runs/{run}").json()["state"] == "queued"
+
+
+def test_a_revoked_and_an_expired_key_are_refused(pool: Pool) -> None:
+    made = pool.post("/v1/admin/keys", pool.operator, json={"cell": "demo", "label": "short"}).json()
+    client = pool.client(made["secret"])
+    assert pool.get("/v1/me", client).status_code == 200
+    assert pool.request(pool.operator, "DELETE", f"/v1/admin/keys/{made['id']}").status_code == 204
+    assert "revoked" in problem(pool.get("/v1/me", client), 401)["detail"]
+    old = pool.post("/v1/admin/keys", pool.operator, json={"cell": "demo", "expires_at": "2020-01-01T00:00:00Z"}).json()
+    assert "expired" in problem(pool.get("/v1/me", pool.client(old["secret"])), 401)["detail"]
+
+
+def test_an_edit_needs_the_version_that_it_is_based_on(pool: Pool) -> None:
+    path = "/v1/admin/commitment"
+    tag = pool.get(path, pool.operator).headers["etag"]
+    change = {"half_life_s": 600}
+    problem(pool.request(pool.operator, "PATCH", path, json=change), 428)
+    assert pool.request(pool.operator, "PATCH", path, json=change, headers={"If-Match": tag}).status_code == 200
+    problem(pool.request(pool.operator, "PATCH", path, json=change, headers={"If-Match": tag}), 412)
+
+
+def test_unknown_paths_and_methods_are_problems_too(pool: Pool) -> None:
+    problem(pool.get("/v1/nothing"), 404)
+    problem(pool.request(pool.cell, "PUT", "/v1/runs"), 405)
+
+
+def test_a_commit_that_fails_is_a_500_and_not_a_silent_success(pool: Pool) -> None:
+    """A deferred constraint fails at COMMIT, after the route has returned."""
+
+    async def break_commits(statement: str) -> None:
+        from sqlalchemy import text
+
+        async with pool.parts.sessions.begin() as session:
+            await session.execute(text(statement))
+
+    pool.runner.run(break_commits("CREATE TABLE gate (id int PRIMARY KEY)"))
+    pool.runner.run(break_commits("ALTER TABLE cell ADD gate int REFERENCES gate DEFERRABLE INITIALLY DEFERRED"))
+    pool.runner.run(break_commits("ALTER TABLE cell ALTER gate SET DEFAULT 1"))
+    try:
+        problem(pool.post("/v1/admin/cells", pool.operator, json={"name": "never"}), 500)
+    finally:
+        pool.runner.run(break_commits("ALTER TABLE cell DROP COLUMN gate"))
+    problem(pool.get("/v1/admin/cells/never", pool.operator), 404)

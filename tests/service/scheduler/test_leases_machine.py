@@ -1,0 +1,489 @@
+"""Grants, claims, releases, expiries, workers that join, drain and vanish: any order of them, on real PostgreSQL.
+
+The machine keeps its own account of what it was told and holds the database to the invariants after every step. Each
+invariant is also seen to fail when the guard behind it is taken out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import bootstrap, capacity, cells, db, fleet, items, leases, runs, sites
+from service.embedded.postgres import EmbeddedPostgres
+from service.errors import Problem
+from service.ids import new_id
+from service.models import (
+    FINISHED,
+    Chunk,
+    Commitment,
+    Lease,
+    LeaseState,
+    QuotaNode,
+    Run,
+    Site,
+    UsageSegment,
+    Worker,
+    WorkItem,
+)
+from service.scheduler import plan as planning
+from service.scheduler import snapshot
+from service.scheduler.plan import Plan, Snapshot, plan
+from tests.conftest import create_database
+from workers import contract
+
+T = TypeVar("T")
+FAST = settings(
+    max_examples=12,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+CHUNK = contract.ChunkInfo(
+    bytes=1,
+    sha256="0",
+    rows=1,
+    episodes=1,
+    steps=1,
+    summary=[
+        contract.SpecSummary(
+            spec=0, episodes=1, steps=1, returns=1, return_sum=0, return_min=0, return_max=0, wall_ms=0
+        )
+    ],
+)
+
+
+class Leases(RuleBasedStateMachine):
+    postgres: EmbeddedPostgres
+    template: str
+    checked: frozenset[int] = frozenset({1, 4, 5, 6, 7, 8, 9})
+    without_constraints: tuple[str, ...] = ()
+
+    @initialize(cells=st.integers(1, 3))
+    def found(self, cells: int) -> None:
+        self.runner = asyncio.Runner()
+        self.engine = db.create_engine(self.postgres.url_of(create_database(self.postgres, self.template)), pool_size=2)
+        self.sessions = db.sessions(self.engine)
+        self.now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+        self.messages: list[contract.Grant] = []
+        self.claims: list[tuple[UUID, contract.Claim]] = []
+        self.releases: list[leases.Ending] = []
+        self.terminal: dict[UUID, tuple[str | None, datetime | None]] = {}
+        self.fences: dict[UUID, int] = {}
+        self.stale: tuple[Plan, Snapshot] | None = None
+        self.do(self._found, cells)
+
+    async def _found(self, session: AsyncSession, count: int) -> None:
+        for statement in self.without_constraints:
+            await session.execute(text(statement))
+        await bootstrap.plant(session)
+        self.site = await sites.create(session, name="here", redis_url="redis://x", store_url="file:///x")
+        self.cells = [(await cells.create(session, name=f"cell-{i}")).id for i in range(count)]
+
+    def do(self, work: Callable[..., Awaitable[T]], *arguments: Any, **named: Any) -> T:
+        """Run `work` in one transaction."""
+
+        async def transaction() -> T:
+            async with self.sessions.begin() as session:
+                return await work(session, *arguments, **named)
+
+        return self.runner.run(transaction())
+
+    def refused(self, work: Callable[..., Awaitable[Any]], *arguments: Any, **named: Any) -> bool:
+        try:
+            self.do(work, *arguments, **named)
+        except Problem:
+            return True
+        return False
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    # --- what happens
+
+    @rule(cell=st.integers(0, 2), count=st.integers(1, 5))
+    def submit(self, cell: int, count: int) -> None:
+        self.do(self._submit, self.cells[cell % len(self.cells)], count)
+
+    async def _submit(self, session: AsyncSession, cell: UUID, count: int) -> None:
+        run = Run(
+            id=new_id(), cell_id=cell, environments=1, policy="random", steps_per_env=1, seed=0, labels={},
+            items_total=count, steps_expected=count,
+        )  # fmt: skip
+        session.add(run)
+        await session.flush()
+        node = await session.scalar(select(QuotaNode.id).where(QuotaNode.cell_id == cell))
+        values = {"node_id": node, "memory_mb": 1, "estimate_ms": 2000, "max_ms": 9, "specs": [], "segments": []}
+        rows = [{"id": new_id(), "run_id": run.id, "ordinal": i, **values} for i in range(count)]
+        await session.execute(insert(WorkItem), rows)
+
+    @rule(slots=st.integers(1, 4), name=st.integers(0, 2))
+    def join(self, slots: int, name: int) -> None:
+        """A worker comes, or comes again: the incarnation before it is lost at that moment."""
+        request = contract.Registration(name=f"w{name}", incarnation=uuid4(), slots=slots, memory_mb=9999, runtime="r")
+        worker = self.do(fleet.register, self.site, request, now=self.now)
+        for _ in range(fleet.DWELL_HEARTBEATS):
+            self.do(
+                fleet.heartbeat, self.site, worker.id, contract.Heartbeat(incarnation=request.incarnation), now=self.now
+            )
+
+    @rule(which=st.integers(0, 9))
+    def drain(self, which: int) -> None:
+        if live := self.do(fleet.live):
+            worker = live[which % len(live)]
+            message = contract.Heartbeat(incarnation=worker.incarnation, draining=True)
+            self.do(fleet.heartbeat, self.site, worker.id, message, now=self.now)
+
+    @rule(which=st.integers(0, 9))
+    def leave(self, which: int) -> None:
+        if live := self.do(fleet.live):
+            self.do(fleet.leave, self.site, live[which % len(live)].id, now=self.now)
+
+    @rule(fresh=st.booleans())
+    def grant(self, fresh: bool) -> None:
+        """Plan and grant; or grant what was planned from an older snapshot, as a second leader might."""
+        try:
+            self.do(self._grant, fresh)
+        except leases.StaleGrant:
+            self.stale = None
+
+    async def _grant(self, session: AsyncSession, fresh: bool) -> None:
+        await capacity.lock_root(session)
+        seen = await snapshot.read(session, now=self.now)
+        decided = plan(seen)
+        if not fresh and self.stale:
+            decided, seen = self.stale
+        self.stale = (decided, seen)
+        if not decided.grants:
+            return
+        before = set((await session.scalars(select(Lease.id))).all())
+        messages = await leases.grant(session, decided.grants, epoch=seen.epoch, now=self.now)
+        self.messages += [contract.Grant(**message.body) for message in messages]
+        await self._check_grant(session, before)
+
+    async def _check_grant(self, session: AsyncSession, before: set[UUID]) -> None:
+        row = (await session.execute(select(Commitment))).scalar_one()
+        used = await session.scalar(select(QuotaNode.used_mc).where(QuotaNode.kind == "root"))
+        new = (await session.execute(select(Lease).where(Lease.id.not_in(before)))).scalars().all()
+        if 1 in self.checked:
+            assert used is not None
+            assert used <= row.limit_mc, "1: in use above the commitment at a grant"
+            assert {lease.epoch for lease in new} <= {row.epoch}, "1: granted at an old epoch"
+        for lease in new:
+            if 7 in self.checked:
+                assert lease.fence > self.fences.get(lease.item_id, 0), "7: a fence did not increase"
+            self.fences[lease.item_id] = lease.fence
+
+    @rule(which=st.integers(0, 99))
+    def claim(self, which: int) -> None:
+        """Deliver a message: the first delivery may start the lease, no later one may."""
+        if not self.messages:
+            return
+        message = self.messages[which % len(self.messages)]
+        lease = self.do(_get, Lease, message.lease_id)
+        claim = contract.Claim(worker_id=lease.worker_id, fence=message.fence)
+        startable = lease.state == LeaseState.GRANTED
+        refused = self.refused(leases.claim, lease.id, claim, site_id=self.site.id, now=self.now)
+        if 8 in self.checked:
+            assert refused != startable, "8: a message that was delivered again did something"
+        if not refused:
+            self.claims.append((lease.id, claim))
+
+    @rule(
+        which=st.integers(0, 99), outcome=st.sampled_from(["done", "failed", "lost", "abandoned"]), wrong=st.booleans()
+    )
+    def release(self, which: int, outcome: str, wrong: bool) -> None:
+        """A worker ends a lease that it claimed, perhaps with a wrong fence, perhaps too late."""
+        if not self.claims:
+            return
+        lease_id, claim = self.claims[which % len(self.claims)]
+        ending = leases.Ending(
+            lease_id=lease_id,
+            outcome=leases.Outcome(outcome),
+            fence=claim.fence + wrong,
+            chunk=CHUNK if outcome == "done" else None,
+        )
+        live = self.do(_get, Lease, lease_id).state != LeaseState.RELEASED
+        (accepted,) = self.do(leases.end, [ending], now=self.now)
+        if 7 in self.checked and (wrong or not live):
+            repeat = ending in self.releases
+            assert not accepted or repeat, "7: a result was accepted whose fence is not current or whose lease is over"
+        if accepted:
+            self.releases.append(ending)
+
+    @rule(which=st.integers(0, 99), times=st.integers(1, 3))
+    def release_again(self, which: int, times: int) -> None:
+        """An accepted release arrives again, several times in one batch: accepted again, and nothing changes."""
+        if not self.releases:
+            return
+        ending = self.releases[which % len(self.releases)]
+        before = self.do(_dump)
+        answers = self.do(leases.end, [ending] * times, now=self.now)
+        if 8 in self.checked:
+            assert answers == [True] * times, "8: a release that was accepted is refused when it comes again"
+            assert self.do(_dump) == before, "8: a release that came again changed something"
+
+    @rule(seconds=st.sampled_from([1, 6, 20]), accepting=st.booleans())
+    def time_passes(self, seconds: int, accepting: bool) -> None:
+        self.pass_time(seconds)
+        self.do(self._expire, accepting)
+
+    async def _expire(self, session: AsyncSession, accepting: bool) -> None:
+        late = await leases.overdue(session, now=self.now, accepting=accepting)
+        if late:
+            await leases.end(session, late, now=self.now)
+        if accepting:
+            await fleet.lose_silent(session, now=self.now)
+
+    @rule(which=st.integers(0, 9))
+    def cancel(self, which: int) -> None:
+        self.do(self._cancel, which)
+
+    async def _cancel(self, session: AsyncSession, which: int) -> None:
+        found = (await session.execute(select(Run).order_by(Run.id))).scalars().all()
+        if found:
+            await runs.cancel(session, found[which % len(found)], now=self.now)
+
+    # --- what must hold
+
+    @invariant()
+    def invariants_hold(self) -> None:
+        if hasattr(self, "sessions"):
+            self.do(self._check)
+
+    async def _check(self, session: AsyncSession) -> None:
+        nodes = (await session.execute(select(QuotaNode))).scalars().all()
+        found = (await session.execute(select(Lease))).scalars().all()
+        live = [lease for lease in found if lease.state != LeaseState.RELEASED]
+        if 4 in self.checked:
+            for node in nodes:
+                held = sum(lease.mc for lease in live if node.parent_id is None or lease.node_id == node.id)
+                assert node.used_mc == held, "4: a counter differs from the live leases"
+        if 6 in self.checked:
+            assert all(node.used_mc >= 0 for node in nodes), "6: a counter is negative"
+        if 7 in self.checked:
+            assert len({lease.item_id for lease in live}) == len(live), "7: two live leases of one item"
+        for lease in found:
+            if lease.state == LeaseState.RELEASED:
+                ended = (lease.outcome, lease.released_at)
+                if 5 in self.checked:
+                    assert self.terminal.get(lease.id, ended) == ended, "5: a lease ended twice"
+                self.terminal[lease.id] = ended
+        if 5 in self.checked:
+            segments = await session.scalar(select(func.count()).select_from(UsageSegment))
+            assert segments == len(found) - len(live), "5: a lease was settled twice, or not"
+
+    def teardown(self) -> None:
+        if not hasattr(self, "sessions"):
+            return
+        try:
+            if 9 in self.checked:
+                self._finish()
+        finally:
+            self.runner.run(self.engine.dispose())
+            self.runner.close()
+
+    def _finish(self) -> None:
+        """Serve everything: each accepted item must end in exactly one of its terminal states."""
+        self.pass_time(60)
+        self.do(self._expire, True)
+        self.join(4, 0)
+        for _ in range(200):
+            self.stale = None
+            self.grant(fresh=True)
+            waiting = self.do(_granted)
+            if not waiting:
+                break
+            for lease in waiting:
+                claim = contract.Claim(worker_id=lease.worker_id, fence=lease.fence)
+                self.do(leases.claim, lease.id, claim, site_id=self.site.id, now=self.now)
+                ending = leases.Ending(lease_id=lease.id, outcome=leases.Outcome.DONE, fence=lease.fence, chunk=CHUNK)
+                assert self.do(leases.end, [ending], now=self.now) == [True]
+        self.do(self._check_finished)
+
+    async def _check_finished(self, session: AsyncSession) -> None:
+        for run in (await session.execute(select(Run))).scalars():
+            states = (await session.scalars(select(WorkItem.state).where(WorkItem.run_id == run.id))).all()
+            assert set(states) <= {"done", "failed", "cancelled"}, f"9: an item ended as {set(states)}"
+            chunks = (await session.scalars(select(Chunk.seq).where(Chunk.run_id == run.id).order_by(Chunk.seq))).all()
+            assert list(chunks) == list(range(1, states.count("done") + 1)), (
+                "9: not one chunk for each item done, in order"
+            )
+            assert run.state in FINISHED, "9: all items ended, the run did not"
+            assert run.items_done == states.count("done")
+
+
+async def _get(session: AsyncSession, table: type[T], id: UUID) -> T:
+    return await session.get_one(table, id)
+
+
+async def _granted(session: AsyncSession) -> list[Lease]:
+    return list((await session.execute(select(Lease).where(Lease.state == LeaseState.GRANTED))).scalars())
+
+
+async def _dump(session: AsyncSession) -> list[list[tuple[Any, ...]]]:
+    """All that a message could change; decayed use is left out, which time changes by itself."""
+    tables: list[Any] = [Lease, WorkItem, Run, Chunk, UsageSegment, Worker, Site]
+    content = []
+    for table in tables:
+        key = table.__table__.primary_key.columns
+        content.append([tuple(row) for row in await session.execute(select(*table.__table__.columns).order_by(*key))])
+    nodes = select(QuotaNode.id, QuotaNode.used_mc, QuotaNode.used_core_ms).order_by(QuotaNode.id)
+    return [*content, [tuple(row) for row in await session.execute(nodes)]]
+
+
+@pytest.fixture
+def machine(postgres: EmbeddedPostgres, migrated: str) -> Iterator[type[Leases]]:
+    class Machine(Leases):
+        pass
+
+    Machine.postgres, Machine.template = postgres, migrated
+    return Machine
+
+
+def test_any_history_keeps_the_invariants(machine: type[Leases]) -> None:
+    run_state_machine_as_test(machine, settings=FAST)
+
+
+# --- each invariant fails when its guard is taken out
+
+
+def without_commitment_check(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(planning._Tree, "fits_commitment", lambda *_: True)
+    patch.setattr(
+        leases,
+        "_OCCUPY",
+        _edited(leases._OCCUPY, "AND (n.parent_id IS NOT NULL OR n.used_mc + v.mc <= :limit)", "AND :limit >= 0"),
+    )
+    patch.setattr(planning._Room, "any_slot", lambda *_: True)
+    patch.setattr(planning._Room, "take", lambda room, _: next(iter(room._free), None))
+    return ()
+
+
+def without_counting_out(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(
+        leases, "_VACATE", _edited(leases._VACATE, "used_mc = n.used_mc - v.mc", "used_mc = n.used_mc - 0 * v.mc")
+    )
+    return ()
+
+
+def without_the_gate(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(leases, "_GATE", _edited(leases._GATE, "AND l.state <> 'released'", ""))
+    return (
+        "ALTER TABLE chunk DROP CONSTRAINT uq_chunk_item_id",
+        "ALTER TABLE quota_node DROP CONSTRAINT ck_quota_node_used_not_negative",
+    )
+
+
+def without_taking_items_once(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    async def take(session: AsyncSession, grants: Any) -> dict[UUID, int]:
+        rows = await session.execute(
+            select(WorkItem.id, WorkItem.fence).where(WorkItem.id.in_([g.item for g in grants]))
+        )
+        return {id: fence + 1 for id, fence in rows}
+
+    patch.setattr(leases, "_take_items", take)
+    return ("DROP INDEX uq_lease_live",)
+
+
+def without_queueing_again(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    keep = items._next_state
+    patch.setattr(items, "_next_state", lambda run, e: "leased" if keep(run, e) == "queued" else keep(run, e))
+    return ()
+
+
+def too_many_grants(m: Leases) -> None:
+    m.submit(0, 5)
+    m.join(1, 0)
+    m.grant(fresh=True)
+    m.grant(fresh=True)
+
+
+def done(m: Leases) -> None:
+    m.submit(0, 3)
+    m.join(3, 0)
+    m.grant(fresh=True)
+    m.claim(0)
+    m.release(0, "done", wrong=False)
+
+
+def ended_twice(m: Leases) -> None:
+    m.submit(0, 1)
+    m.join(1, 0)
+    m.grant(fresh=True)
+    m.claim(0)
+    m.release(0, "lost", wrong=False)
+    m.invariants_hold()
+    m.pass_time(1)
+    m.release(0, "abandoned", wrong=False)
+
+
+def granted_from_an_old_snapshot(m: Leases) -> None:
+    m.submit(0, 1)
+    m.join(2, 0)
+    m.grant(fresh=True)
+    m.grant(fresh=False)
+
+
+def released_again(m: Leases) -> None:
+    done(m)
+    m.release_again(0, 2)
+
+
+def lost(m: Leases) -> None:
+    m.submit(0, 2)
+    m.join(2, 0)
+    m.grant(fresh=True)
+    m.claim(0)
+    m.release(0, "lost", wrong=False)
+
+
+@pytest.mark.parametrize(
+    ("number", "take_out", "history"),
+    [
+        (1, without_commitment_check, too_many_grants),
+        (4, without_counting_out, done),
+        (5, without_the_gate, ended_twice),
+        (6, without_the_gate, ended_twice),
+        (7, without_taking_items_once, granted_from_an_old_snapshot),
+        (8, without_the_gate, released_again),
+        (9, without_queueing_again, lost),
+    ],
+)
+def test_an_invariant_fails_without_its_guard_and_holds_with_it(
+    machine: type[Leases],
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    take_out: Callable[[pytest.MonkeyPatch], tuple[str, ...]],
+    history: Callable[[Leases], None],
+) -> None:
+    replay(machine, history)
+    machine.checked = frozenset({number})
+    machine.without_constraints = take_out(monkeypatch)
+    with pytest.raises(AssertionError, match=rf"^{number}: "):
+        replay(machine, history)
+
+
+def replay(machine: type[Leases], history: Callable[[Leases], None]) -> None:
+    m = machine()
+    m.found(cells=1)
+    try:
+        history(m)
+        m.invariants_hold()
+    finally:
+        m.teardown()
+
+
+def _edited(statement: Any, old: str, new: str) -> Any:
+    assert old in statement.text
+    return text(statement.text.replace(old, new))
