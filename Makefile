@@ -22,7 +22,7 @@ test: $(INSTALLED) ## run all tests, on a PostgreSQL and a Redis that they start
 	@$(BIN)/python -m pytest $(ONLY)
 
 fuzz: $(INSTALLED) ## send bad input to every call of the API (SECONDS=120)
-	@WORLDPOOL_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/e2e/test_fuzz.py --timeout $$(($(SECONDS) + 240))
+	@FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/e2e/test_fuzz.py --timeout $$(($(SECONDS) + 240))
 
 bench: $(INSTALLED) ## measure throughput and latency (ONLY=rollouts for one)
 	@$(BIN)/python -m tests.bench $(ONLY)

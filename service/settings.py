@@ -104,6 +104,7 @@ def describe(settings: type[BaseSettings]) -> list[tuple[str, str, str]]:
     rows = []
     for name, field in settings.model_fields.items():
         computed = field.default_factory is not None or field.default is None
-        default = "required" if field.is_required() else "" if computed else f"`{field.default}`"
+        shown = "" if computed or not str(field.default) else f"`{field.default}`"
+        default = "required" if field.is_required() else shown
         rows.append((f"{prefix}{name}".upper(), default, field.description or ""))
     return rows

@@ -45,6 +45,7 @@ class Agent:
         self._api = api
         self._name = name
         self._size = {"slots": slots, "memory_mb": memory_mb, "contributes_mc": contributes_mc}
+        self._slot_mb = memory_mb // slots
         self._runtime = runtime
         self._on_queue = on_queue
         self._leases = Leases()
@@ -68,7 +69,9 @@ class Agent:
         self._wake.set()
 
     def stop(self) -> None:
-        """Hand back what still runs, leave, and end the runners. Nothing is called after it."""
+        """Hand back what still runs, leave, and end the runners."""
+        if self._stopped:
+            return
         self._stopped = True
         self.drain(hand_back=True)
         self._thread.join(contract.HEARTBEAT_S)
@@ -92,7 +95,7 @@ class Agent:
             return
         lease = self._leases.hold(grant)
         try:
-            job = frames.Job(item=item, site=worker.site, runtime=self._runtime, store_url=worker.store_url)
+            job = self._job(item, worker)
             attempt = self._slots.run(job, lease)
             if attempt is not None:
                 self._release(job, lease, worker.worker_id, attempt)
@@ -114,6 +117,11 @@ class Agent:
             log.info("lease.claimed", lease=str(grant.lease_id), item=str(item.item_id))
             return item
         return None
+
+    def _job(self, item: contract.Item, worker: contract.Registered) -> frames.Job:
+        """The item's own memory is an estimate, by which items are packed; none is failed below its slot's share."""
+        item = item.model_copy(update={"memory_mb": max(item.memory_mb, self._slot_mb)})
+        return frames.Job(item=item, site=worker.site, runtime=self._runtime, store_url=worker.store_url)
 
     def _release(self, job: frames.Job, lease: Lease, worker_id: UUID, attempt: Attempt) -> None:
         """Until the fence has passed, because a release may be sent twice; a chunk that was not taken is removed."""

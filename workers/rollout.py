@@ -18,7 +18,7 @@ from workers.recording import AgentRows, EpisodeKey, EpisodeRow, Recording, Sing
 from workers.simulators import SimulatorCache
 
 PROGRESS_S = 0.25
-_SEEDS = 256  # derived at once: the first costs as much as a thousand more
+_SEEDS = 256  # derived at once: 200 us, where one alone costs 155 us
 _NO_LIMIT = 2**62
 
 

@@ -72,7 +72,9 @@ class RunnerProcess:
         return frames.parse_from_runner(body)
 
     def kill(self) -> None:
-        self._process.kill()
+        """End the runner and whatever its engines started."""
+        if self.alive:
+            os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:

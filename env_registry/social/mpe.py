@@ -4,8 +4,8 @@ Owns which scenarios there are and what may vary in each: constructor arguments,
 is edited once after construction and which resets leave alone. Actions are the discrete ones.
 
 Not offered: motor and message noise, because mpe2 draws them from numpy's global generator; mass, because it is
-acceleration and contact force in other units; contact axes where little or nothing collides; `dt` in `simple_adversary`, where
-without velocities in sight it is acceleration in other units.
+acceleration and contact force in other units; contact axes where little or nothing collides; `dt` in
+`simple_adversary`, where without velocities in sight it is acceleration in other units.
 """
 
 from __future__ import annotations
@@ -260,7 +260,6 @@ FAMILIES: tuple[Family, ...] = (
         _count("num_deposits", 2, (1, 3), "deposits, each for one kind of treasure", high=6),
         _count("num_treasures", 6, (3, 9), "treasures"),
         *FREE,
-        SIZE,
         description="Collectors bring treasures to the moving deposits of their kind.",
         tags=("cooperative",),
     ),

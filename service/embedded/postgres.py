@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 
 from service.embedded.child import Child
-from service.embedded.postgres_home import Home, Software, remove_abandoned
+from service.embedded.postgres_home import Home, Software
 from service.embedded.process import Standalone
 from service.embedded.state import short_folder
 
@@ -80,8 +80,6 @@ class EmbeddedPostgres(Standalone):
         return True
 
     def clean(self) -> None:
-        """Remove the socket's folder, and the homes of folders that are gone: at the end, when nobody waits for us."""
-        remove_abandoned()
         if self._own_runtime:
             shutil.rmtree(self._own_runtime)
 

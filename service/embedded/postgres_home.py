@@ -75,15 +75,21 @@ class Home:
 
 
 def remove_abandoned() -> None:
-    """Remove the homes whose owning folder has gone or names another home by now. A normal user sees none of them."""
+    """Remove the homes whose owning folder has gone or names another home by now. A normal user sees none of them.
+
+    Takes seconds each on a slow disk. May be cut off at any point: the note of the owner goes last.
+    """
     for note in HOMES.glob(f"{PREFIX}*/owner"):
-        home = note.parent
-        try:
-            claimed = Path(note.read_text(), "home").read_text() == str(home)
-        except FileNotFoundError:
-            claimed = False
-        if not claimed:
-            shutil.rmtree(home, ignore_errors=True)
+        if not _claimed(note):
+            shutil.rmtree(note.parent / "data", ignore_errors=True)
+            shutil.rmtree(note.parent, ignore_errors=True)
+
+
+def _claimed(note: Path) -> bool:
+    try:
+        return Path(note.read_text(), "home").read_text() == str(note.parent)
+    except FileNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import os
 import signal
 import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -186,9 +186,9 @@ class Supervisor:
             One of them, or of those started before, failed too often.
         """
         fresh = [self._keep(child) for child in children]
-        await self.during(asyncio.gather(*(kept.ready.wait() for kept in fresh)))
+        await self.during(all_ready(fresh))
 
-    async def during(self, work: Coroutine[Any, Any, T] | asyncio.Future[T]) -> T:
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`, unless a child fails for good meanwhile.
 
         Raises
@@ -196,7 +196,7 @@ class Supervisor:
         ChildFailed
             A child failed too often; `work` was cancelled.
         """
-        task = asyncio.ensure_future(work)
+        task = asyncio.create_task(work)
         keeping = [kept.task for kept in self._kept]
         try:
             await asyncio.wait([task, *keeping], return_when=asyncio.FIRST_COMPLETED)
@@ -223,6 +223,11 @@ class Supervisor:
         kept = Kept(child, Log(child.name, self._log_dir, self._terminal), self._max_failures, self._changed)
         self._kept.append(kept)
         return kept
+
+
+async def all_ready(children: Sequence[Kept]) -> None:
+    for kept in children:
+        await kept.ready.wait()
 
 
 async def next_line(reader: asyncio.StreamReader) -> bytes:

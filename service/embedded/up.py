@@ -10,6 +10,7 @@ import shlex
 import signal
 import socket
 import sys
+import threading
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Collection
@@ -90,7 +91,6 @@ class _Pool:
         finally:
             self._say("stopping")
             await self._supervisor.stop()
-            remove_abandoned()
 
     def _interrupted(self, serving: asyncio.Task[int]) -> None:
         if not serving.cancel():
@@ -103,6 +103,7 @@ class _Pool:
         addresses = self._settings.model_dump(include={"database_url", "redis_url", "store_url"})
         self._told = {"url": self._settings.public_url, **keys, "pid": os.getpid(), **addresses}
         self._tell()
+        threading.Thread(target=remove_abandoned, daemon=True).start()
         self._say(f"ready at {self._settings.public_url} after {time.monotonic() - began:.1f} s")
         self._say(f"keys are in {self._state.pool_file}")
         return await self._supervisor.during(_command(then, self._told) if then else _forever())

@@ -125,7 +125,7 @@ def _petting_zoo(
     interface: str, game: str, defaults: Mapping[str, Any], seed: int, actions: JointActions, **arguments: Any
 ) -> Episode:
     loop = _parallel if interface == "parallel" else _aec
-    return loop(make(interface, game, **{**defaults, **arguments}), seed, actions)  # type: ignore[call-overload]
+    return loop(make(interface, game, **{**defaults, **arguments}), seed, actions)
 
 
 # ------------------------------------------------------------------ the environments, with defaults that are not theirs
@@ -149,7 +149,7 @@ _PETTING_ZOO: dict[str, tuple[str, str, dict[str, Any]]] = {
     "knights_archers_zombies": ("parallel", "butterfly/knights_archers_zombies-v11", {"max_cycles": 300}),
     "pistonball": ("parallel", "butterfly/pistonball-v6", _PISTONS),
     "pistonball_discrete": ("parallel", "butterfly/pistonball-v6", {**_PISTONS, "continuous": False}),
-    "pursuit": ("parallel", "sisl/pursuit-v5", {"max_cycles": 200}),
+    "pursuit": ("parallel", "sisl/pursuit-v5", {"max_cycles": 100}),
     "rps": ("parallel", "classic/rps-v2", {}),
     "tictactoe": ("aec", "classic/tictactoe-v3", {}),
 }
@@ -159,7 +159,7 @@ _OPEN_SPIEL: dict[str, dict[str, Any]] = {
     "bargaining": {},
     "blotto": {},
     "breakthrough": {},
-    "capture_the_flag": {"horizon": 100},
+    "capture_the_flag": {"horizon": 100, "grid": "....\na..b\n...."},
     "clobber": {},
     "connect_four": {},
     "coop_box_pushing": {},

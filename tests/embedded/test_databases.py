@@ -154,7 +154,7 @@ def test_a_home_is_removed_when_the_folder_that_owned_it_is_gone(tmp_path: Path)
             pass
     homes = {name: EmbeddedPostgres(tmp_path / name).home.path for name in ("gone", "kept")}
     shutil.rmtree(tmp_path / "gone")
-    EmbeddedPostgres(tmp_path / "other").clean()
+    postgres_home.remove_abandoned()
     assert not homes["gone"].exists()
     assert homes["kept"].exists()
 

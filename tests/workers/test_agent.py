@@ -34,14 +34,14 @@ def api(tmp_path: Path, slow_pid: SlowPid) -> Iterator[InternalApi]:
 class Worker:
     """An agent, with a thread for each grant as Celery would have."""
 
-    def __init__(self, api: InternalApi, stall_s: float = 30) -> None:
+    def __init__(self, api: InternalApi, stall_s: float = 30, memory_mb: int = 4096) -> None:
         self.api = api
         self.queues: list[str] = []
         self.agent = Agent(
             ServiceApi(api.url, KEY),
             name="host",
             slots=2,
-            memory_mb=4096,
+            memory_mb=memory_mb,
             runtime="r" * 64,
             on_queue=self.queues.append,
             stall_s=stall_s,
@@ -150,10 +150,16 @@ def test_an_item_over_its_time_limit_fails(worker: Worker, make_item: MakeItem) 
     assert (release.outcome, release.failure) == (contract.Outcome.FAILED, contract.Failure.TIME_LIMIT)
 
 
-def test_after_the_memory_limit_the_next_item_has_a_fresh_runner(worker: Worker, make_item: MakeItem) -> None:
+def test_after_the_memory_limit_the_next_item_has_a_fresh_runner(api: InternalApi, make_item: MakeItem) -> None:
+    worker = Worker(api, memory_mb=800)
     release = worker.run(make_item("lab/hungry;length=1000", memory_mb=400))
     assert (release.outcome, release.failure) == (contract.Outcome.FAILED, contract.Failure.MEMORY_LIMIT)
     assert worker.run(make_item("lab/single", n=1)).outcome is contract.Outcome.DONE
+    worker.agent.stop()
+
+
+def test_an_item_may_use_its_slots_share_whatever_it_was_thought_to_need(worker: Worker, make_item: MakeItem) -> None:
+    assert worker.run(make_item("lab/hungry;length=5", memory_mb=1)).outcome is contract.Outcome.DONE
 
 
 def test_a_lease_that_the_service_takes_back_is_stopped_and_not_released(

@@ -50,8 +50,8 @@ _GRIDS: Mapping[str, Mapping[str, str]] = {
         "crossing": "A.B\n*.*\nb.a\n",
     },
     "capture_the_flag": {
-        "standard": ".......\n.......\na.....b\n.......\n.......",
         "narrow": "....\na..b\n....",
+        "standard": ".......\n.......\na.....b\n.......\n.......",
     },
 }
 
