@@ -226,9 +226,7 @@ async def ancestors(session: AsyncSession, leaves: Iterable[UUID]) -> dict[UUID,
 
 async def _promise(session: AsyncSession, leases: Sequence[Lease]) -> list[Outbox]:
     workers = {lease.worker_id for lease in leases}
-    sites = dict(
-        (await session.execute(select(Worker.id, Worker.site_id).where(Worker.id.in_(workers)))).all()
-    )
+    sites = dict((await session.execute(select(Worker.id, Worker.site_id).where(Worker.id.in_(workers)))).all())
     messages = [
         Outbox(
             site_id=sites[lease.worker_id],
@@ -432,13 +430,11 @@ async def refresh(
 ) -> list[UUID]:
     """Note what a worker holds; answers the leases that are no longer its own. Rows that a release holds are
     skipped."""
-    held = (
-        await session.execute(
-            select(Lease.id, Lease.fence).where(
-                Lease.worker_id == worker_id,
-                Lease.id.in_([p.lease_id for p in progress]),
-                Lease.state != LeaseState.RELEASED,
-            )
+    held = await session.execute(
+        select(Lease.id, Lease.fence).where(
+            Lease.worker_id == worker_id,
+            Lease.id.in_([p.lease_id for p in progress]),
+            Lease.state != LeaseState.RELEASED,
         )
     )
     fences = dict(held.all())

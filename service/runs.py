@@ -188,7 +188,7 @@ async def objects(session: AsyncSession, run: Run) -> dict[str, list[str]]:
     """Keys of all committed objects of the run, by the address of their store."""
     keys: defaultdict[str, list[str]] = defaultdict(list)
     rows = select(Site.store_url, Chunk.object_key).join(Site, Site.id == Chunk.site_id).where(Chunk.run_id == run.id)
-    for url, key in (await session.execute(rows)):
+    for url, key in await session.execute(rows):
         keys[url].append(key)
     return dict(keys)
 

@@ -5,6 +5,7 @@ Owns Celery's settings and signals. Importing it starts nothing and imports no e
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
@@ -58,12 +59,16 @@ def _set_up_logs(**_: Any) -> None:
 
 
 def _start(instance: Any, options: dict[str, Any], **_: Any) -> None:
+    from celery.platforms import SecurityWarning
+
     from env_registry.runtime import runtime
     from workers import logs
     from workers.agent import Agent
     from workers.api import ServiceApi
 
     logs.configure(_settings.log_level)
+    # Celery warns of root because a message might be a pickle; here only JSON is accepted.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     instance.quiet = True  # no banner: its facts are in the event `worker.registered`
     slots = int(options.get("concurrency") or _settings.slots)
     _Worker.agent = Agent(

@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         summary="A federated pool of simulation environments",
         lifespan=lifespan,
         openapi_url="/v1/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
     app.add_middleware(RequestId)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from service import catalogue
 from service.api import schemas
@@ -41,17 +43,20 @@ async def search_environments(
     ] = None,
 ) -> schemas.Page[schemas.Environment]:
     """Catalogued specs that fit all conditions, in the catalogue's order."""
-    where = schemas.Where(
-        domain=domain,
-        family=family,
-        tag=tag,
-        kind=kind,
-        modifier=modifier,
-        base_task=base_task,
-        max_step_us=max_step_us,
-        text=text,
-        parameters=dict(_parameter(part) for part in param or []),
-    )
+    try:
+        where = schemas.Where(
+            domain=domain,
+            family=family,
+            tag=tag,
+            kind=kind,
+            modifier=modifier,
+            base_task=base_task,
+            max_step_us=max_step_us,
+            text=text,
+            parameters=dict(_parameter(part) for part in param or []),
+        )
+    except ValidationError as error:
+        raise RequestValidationError([{**e, "loc": ("query", *e["loc"])} for e in error.errors()]) from None
     rows, cursor = await page(
         session, catalogue.matching(where), Environment.ordinal, cursor=paging.cursor, limit=paging.limit
     )

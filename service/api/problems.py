@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -56,6 +57,12 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def linked(status: int, parameter: str, *operations: str) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI links: the id in this answer's body is the path parameter of those operations."""
+    link = {"parameters": {parameter: "$response.body#/id"}}
+    return {status: {"links": {name: {"operationId": name, **link} for name in operations}}}
+
+
 async def _problem(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)
     headers = {}
@@ -81,8 +88,10 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _database(request: Request, error: Exception) -> JSONResponse:
-    """The database went away in the middle: nothing was done, the client may try again."""
+    """A value that cannot be stored, such as a NUL; or the database went away: nothing was done, try again."""
     assert isinstance(error, DBAPIError)
+    if isinstance(error.orig, psycopg.DataError):
+        return response(request, 422, "invalid", f"a value cannot be used: {str(error.orig).splitlines()[0][:200]}")
     if not error.connection_invalidated:
         return await _bug(request, error)
     log.warning("database.unreachable", path=request.url.path)

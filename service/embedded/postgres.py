@@ -85,6 +85,7 @@ class EmbeddedPostgres(Standalone):
 
     def _prepare(self, software: Software) -> None:
         self.home.make()
+        self.socket_dir.mkdir(mode=0o700, exist_ok=True)  # `clean` removed it if this is not the first start
         if self.data.exists():
             end_leftovers(self.data)
         else:

@@ -51,6 +51,7 @@ class EmbeddedRedis(Standalone):
 
     def _prepare(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.socket.parent.mkdir(mode=0o700, exist_ok=True)  # `clean` removed it if this is not the first start
 
 
 def binary() -> Path:

@@ -22,7 +22,9 @@ GROUPS = (rollouts,)
 def main(prefixes: list[str]) -> int:
     found: list[Measurement] = []
     for group in GROUPS:
-        found += group.measure(lambda name: not prefixes or any(name.startswith(p) or p.startswith(name) for p in prefixes))
+        found += group.measure(
+            lambda name: not prefixes or any(name.startswith(p) or p.startswith(name) for p in prefixes)
+        )
     if not found:
         print(f"nothing is named {' '.join(prefixes)}", file=sys.stderr)
         return 2

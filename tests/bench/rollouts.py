@@ -103,6 +103,7 @@ def _tree_cpu_s(pid: int) -> float:
     """Of a process, its living descendants and the dead ones that it has waited for."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     ticks = sum(int(field) for field in fields[11:15])
-    below = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    below = [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
     return ticks / TICKS + sum(_tree_cpu_s(child) for child in below)
-

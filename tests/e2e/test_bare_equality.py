@@ -71,10 +71,14 @@ def compare_several(family: str, parts: list[worldpool.Episode]) -> None:
                 paid[agent][t] = part.rewards[row]
             over[agent] |= bool(part.terminations[row])
     bare = tests.bare.social.bare_episode(family, parts[0].seed, joint)
-    assert bare.order == [tuple(actions) for actions in joint] or [set(o) for o in bare.order] == [set(a) for a in joint]
+    assert bare.order == [tuple(actions) for actions in joint] or [set(o) for o in bare.order] == [
+        set(a) for a in joint
+    ]
     for agent, column in bare.columns.items():
         count = min(len(column["observations"]), len(seen[agent]))
-        assert count >= len(seen[agent]) - 1  # of an episode that the budget cut, the bare loop does not look at everyone
+        assert (
+            count >= len(seen[agent]) - 1
+        )  # of an episode that the budget cut, the bare loop does not look at everyone
         same_bits(np.array(seen[agent][:count]), np.array(column["observations"][:count]))
         rewards = np.array(column["rewards"])
         same_bits(paid[agent][: len(rewards)], rewards)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import socket
@@ -170,7 +171,7 @@ def test_a_home_that_somebody_else_made_is_refused(tmp_path: Path) -> None:
 
 @as_root
 def test_a_normal_user_runs_it_in_its_own_folder() -> None:
-    user, place = 12345, short_folder()  # the tests' own folder lets no other user in
+    user, place = pwd.getpwnam("nobody").pw_uid, short_folder()  # the tests' own folder lets no other user in
     os.chown(place, user, user)
     code = (
         "import os, sys, pathlib; from service.embedded.postgres import EmbeddedPostgres\n"

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import env_registry
 from env_registry.seeding import episode_seeds
@@ -74,11 +77,18 @@ def test_an_episode_longer_than_all_buffers_and_blocks_is_whole(make_item: MakeI
     assert numpy(steps, "observations")[:, 0].tolist() == list(range(5001))
 
 
-def test_episodes_are_those_of_the_run_wherever_a_segment_starts(make_item: MakeItem, record: Record) -> None:
+@given(cuts=st.sets(st.integers(1, 7)))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_do_not_depend_on_how_a_run_is_cut(cuts: set[int], make_item: MakeItem, record: Record) -> None:
     ref = "lab/single;length=40"
-    whole = record(make_item(ref, segments=[segment(env_index=3, episodes=4)])).tables[0]
-    part = record(make_item(ref, segments=[segment(env_index=3, first_episode=2, episodes=2)])).tables[0]
-    assert whole.slice(2 * 41).equals(part)
+    whole = record(make_item(ref, segments=[segment(env_index=3, episodes=8)])).tables[0]
+    ends = [*sorted(cuts), 8]
+    parts = [
+        record(make_item(ref, segments=[segment(env_index=3, first_episode=start, episodes=end - start)])).tables[0]
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
+    for name in whole.column_names:
+        assert np.array_equal(numpy(whole, name), np.concatenate([numpy(part, name) for part in parts]))
 
 
 def test_actions_can_be_drawn_again_with_numpy_alone(make_item: MakeItem, record: Record) -> None:
@@ -88,6 +98,29 @@ def test_actions_can_be_drawn_again_with_numpy_alone(make_item: MakeItem, record
     generator = np.random.default_rng(sequence.spawn(5)[1])
     u = np.concatenate([generator.random(256), generator.random(256)])[:300]
     assert numpy(steps, "actions")[:300].tolist() == (1 + np.floor(u * 3)).astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("ref", "name"), [("classic/cartpole", "CartPole-v1"), ("mujoco/half_cheetah", "HalfCheetah-v5")]
+)
+def test_rows_equal_a_bare_gymnasium_loop_bit_for_bit(ref: str, name: str, make_item: MakeItem, record: Record) -> None:
+    steps, episodes = record(make_item(ref, segments=[segment(steps=1500)])).tables
+    observations, actions, rewards = (numpy(steps, column) for column in ("observations", "actions", "rewards"))
+    terminations, truncations = numpy(steps, "terminations"), numpy(steps, "truncations")
+    env = gymnasium.make(name, disable_env_checker=True)
+    row = 0
+    for seed, length in rows(episodes, "seed", "length"):
+        observation, _ = env.reset(seed=seed)
+        for _ in range(length):
+            assert observation.tobytes() == observations[row].tobytes()
+            observation, reward, terminated, truncated, _ = env.step(actions[row])
+            cut = row == len(rewards) - 2  # the budget ends here
+            assert (float(reward), terminated, truncated or cut) == (rewards[row], terminations[row], truncations[row])
+            row += 1
+        assert observation.tobytes() == observations[row].tobytes()
+        row += 1
+    assert row == len(rewards) == 1500 + len(episodes)
+    env.close()
 
 
 def test_leaves_of_a_nested_space_are_columns(make_item: MakeItem, record: Record) -> None:
