@@ -71,6 +71,6 @@ async def _key(session: AsyncSession, secret: str | None, owner: Mapping[str, ob
             await keys.authenticate(session, secret)
             return secret
         except Unauthenticated:
-            pass  # another database: make a new one
-    _, secret = await keys.create(session, **owner)  # type: ignore[arg-type]
+            pass  # unknown to this database: taken over, so that whoever holds it can go on
+    _, secret = await keys.create(session, secret=secret, **owner)  # type: ignore[arg-type]
     return secret

@@ -83,8 +83,9 @@ async def create(
     scopes: Sequence[str] | None = None,
     label: str | None = None,
     expires_at: datetime | None = None,
+    secret: str | None = None,
 ) -> tuple[Key, str]:
-    """A new key and its secret.
+    """A new key and its secret; a given secret is taken over.
 
     Raises
     ------
@@ -104,7 +105,7 @@ async def create(
         raise Invalid(
             "the expiry is ambiguous", errors=[("body.expires_at", "give a time zone, such as 2027-01-01T00:00:00Z")]
         )
-    secret = f"wp_{secrets.token_urlsafe(32)}"
+    secret = secret or f"wp_{secrets.token_urlsafe(32)}"
     key = Key(
         secret_sha256=_hash(secret),
         cell_id=cell.id if cell else None,

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
-from operator import getitem
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,12 +119,18 @@ class SpaceColumns:
 
     def _bind(self) -> None:
         bare = len(self.leaves) == 1 and not self.leaves[0].path and self.leaves[0].dtype is not None
+        self._targets = [
+            (leaf.path, buffer, None if leaf.dtype else texts)
+            for leaf, buffer, texts in zip(self.leaves, self._buffers, self._texts, strict=True)
+        ]
         self.write = self._buffers[0].__setitem__ if bare else self._write_leaves
 
     def _write_leaves(self, row: int, value: Any) -> None:
-        for leaf, buffer, texts in zip(self.leaves, self._buffers, self._texts, strict=True):
-            part = reduce(getitem, leaf.path, value)
-            buffer[row] = texts.setdefault(part, len(texts)) if leaf.dtype is None else part
+        for path, buffer, texts in self._targets:
+            part = value
+            for key in path:
+                part = part[key]
+            buffer[row] = part if texts is None else texts.setdefault(part, len(texts))
 
 
 def tensor(values: NDArray[Any]) -> pa.Array:

@@ -1,6 +1,7 @@
 """Everything that crosses the wire between the service and the workers. Pydantic only; imports nothing of ours.
 
-Registration, heartbeats, claims and releases travel over the internal API with the site's key. A grant travels through the
+Registration, heartbeats, claims and releases travel over the internal API with the site's key. A grant travels
+through the
 site's Celery broker; it is small and safe to lose, to delay or to see twice, because the claim decides.
 """
 

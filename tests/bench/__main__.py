@@ -1,6 +1,8 @@
-"""`make bench`: measures the pool against something real in the same run. Prints a table, writes `.worldpool/bench.json`.
+"""`make bench`: measures the pool against something real in the same run. Prints a table, writes
+`.worldpool/bench.json`.
 
-`python -m tests.bench [PREFIX …]` runs the measurements whose name begins with a prefix (`rollouts`, `rollouts/cartpole`).
+`python -m tests.bench [PREFIX …]` runs the measurements whose name begins with a prefix (`rollouts`,
+`rollouts/cartpole`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Rollouts through the pool, decoded by a client, against a recording bare loop: one slot, steady state, interleaved."""
+"""Rollouts through the pool, decoded by a client, against a recording bare loop: one slot, steady state,
+interleaved."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import worldpool
 from rich.console import Console
 
-import worldpool
 from service.embedded.pool import EmbeddedPool
 from tests.bench.measurement import Measurement, compared
 

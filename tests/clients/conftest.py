@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.clients.pool_double import KEY, PoolDouble
-
 import worldpool
+
+from tests.clients.pool_double import KEY, PoolDouble
 
 
 @pytest.fixture

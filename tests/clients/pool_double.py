@@ -19,6 +19,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+
 from service.api import schemas
 from tests.clients.chunk_bytes import single_chunk
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
+import worldpool
+
 from tests.clients.conftest import Twin
 from tests.clients.pool_double import PoolDouble
-
-import worldpool
 
 
 def test_an_unknown_key_is_unauthorized(double: PoolDouble) -> None:

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.clients.chunk_bytes import agent_rows, chunk, episode_rows, names, single_chunk, single_rows, tensor
-
 from worldpool import Chunk, FormatError
+
+from tests.clients.chunk_bytes import agent_rows, chunk, episode_rows, names, single_chunk, single_rows, tensor
 
 LENGTHS = [4, 1, 7]
 ROW_COLUMNS = (

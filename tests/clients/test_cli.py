@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.clients.pool_double import KEY, OPERATOR_KEY, PoolDouble, run_state
-
 from worldpool.cli import main
+
+from tests.clients.pool_double import KEY, OPERATOR_KEY, PoolDouble, run_state
 
 
 @pytest.fixture

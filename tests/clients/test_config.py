@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 import worldpool
 from worldpool._config import Address, find_pool
 

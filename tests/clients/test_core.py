@@ -8,10 +8,9 @@ from email.utils import format_datetime
 
 import httpx
 import pytest
+import worldpool
 from hypothesis import given
 from hypothesis import strategies as st
-
-import worldpool
 from worldpool._core import RETRIES, Attempts, Call, backoff, problem, retry_after
 from worldpool._cursors import PATIENCE_S, Patience
 

@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+
 from tests.clients.chunk_bytes import single_chunk
 from tests.clients.pool_double import OPERATOR_KEY, PoolDouble, environment
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from worldpool import FormatError
 from worldpool._frames import Event, EventReader, FrameReader
 

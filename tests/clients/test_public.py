@@ -7,10 +7,10 @@ import pkgutil
 from typing import Any
 
 import pytest
-from service.api import schemas
-
 import worldpool
 from worldpool import models, summary
+
+from service.api import schemas
 
 CONTRACT = {
     "Environment": models.Environment,

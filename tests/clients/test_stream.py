@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import worldpool
+from worldpool._cursors import Patience
+
 from tests.clients.chunk_bytes import chunk, episode_rows, single_chunk, single_rows
 from tests.clients.conftest import Twin
 from tests.clients.pool_double import BREAK, KEY, PoolDouble, chunk_frame, frame, run_state, state_frame
-
-import worldpool
-from worldpool._cursors import Patience
 
 
 @pytest.fixture(autouse=True)

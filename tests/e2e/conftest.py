@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 import worldpool
+
 from service.embedded.pool import EmbeddedPool
 
 

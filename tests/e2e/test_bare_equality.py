@@ -1,4 +1,5 @@
-"""For one spec of every family: the rollout that came through the pool equals a bare loop of the library, bit for bit."""
+"""For one spec of every family: the rollout that came through the pool equals a bare loop of the library, bit for
+bit."""
 
 from __future__ import annotations
 
@@ -7,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import worldpool
 
 import env_registry
 import tests.bare
 import tests.bare.social
-import worldpool
 
 STEPS = 120
 FAMILIES = sorted(env_registry.families())
@@ -19,7 +20,8 @@ FAMILIES = sorted(env_registry.families())
 
 @pytest.fixture(scope="module")
 def rollouts(client: worldpool.Client) -> dict[str, list[worldpool.Episode]]:
-    """By family, the parts of its first episode: one for each stream of rows (roles with other spaces have their own)."""
+    """By family, the parts of its first episode: one for each stream of rows (roles with other spaces have their
+    own)."""
     run = client.runs.create(refs=FAMILIES, steps_per_env=STEPS, seed=20261122)
     found: defaultdict[str, list[worldpool.Episode]] = defaultdict(list)
     for batch in run.stream(progress=False):

@@ -1,4 +1,5 @@
-"""In the middle of a run a process is killed with SIGKILL: the run completes, and every episode arrives once and whole."""
+"""In the middle of a run a process is killed with SIGKILL: the run completes, and every episode arrives once and
+whole."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import worldpool
+
 from service.embedded.pool import EmbeddedPool
 
 REFS = ["mujoco/half_cheetah@1", "mujoco/hopper@1", "classic/cartpole@1", "mpe/simple_spread@1", "minigrid/door_key@1"]

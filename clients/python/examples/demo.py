@@ -17,12 +17,11 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+import worldpool
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
-
-import worldpool
 
 ENVIRONMENTS = 24
 SIMULATION_S = 10
