@@ -20,6 +20,8 @@ from workers.slots import STALL_S, Attempt, Slots
 
 _FIRST_RETRY_S = 0.1
 _MOST_RETRY_S = 5.0
+_JOIN_BEAT_S = 0.5
+"""Pause before the second heartbeat, with which a new worker begins to count."""
 log = structlog.get_logger()
 
 
@@ -54,6 +56,7 @@ class Agent:
         self._draining = False
         self._stopped = False
         self._wake = threading.Event()
+        self._joining = False
         self._thread = threading.Thread(target=self._beat_until_stopped, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -173,7 +176,8 @@ class Agent:
 
     def _beat_until_stopped(self) -> None:
         while not self._stopped:
-            self._wake.wait(contract.HEARTBEAT_S)
+            self._wake.wait(_JOIN_BEAT_S if self._joining else contract.HEARTBEAT_S)
+            self._joining = self._wake.is_set()  # right after it registered; the next beat makes it count
             self._wake.clear()
             self._beat()
 

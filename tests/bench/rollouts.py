@@ -39,10 +39,13 @@ def measure(wanted: Callable[[str], bool]) -> list[Measurement]:
     if not chosen:
         return []
     found: list[Measurement] = []
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPool(Path(folder), slots=1) as pool:
-        with worldpool.connect(url=pool.url, api_key=pool.cell_key) as client:
-            for name, (ref, id) in chosen.items():
-                found += _compare(name, ref, id, pool, client)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedPool(Path(folder), slots=1) as pool,
+        worldpool.connect(url=pool.url, api_key=pool.cell_key) as client,
+    ):
+        for name, (ref, id) in chosen.items():
+            found += _compare(name, ref, id, pool, client)
     return found
 
 
