@@ -80,15 +80,20 @@ class Summary(Model):
         return _merge(self.specs)
 
     def table(self) -> Table:
-        """The figures as a rich table: one line an environment, one line in all."""
-        table = Table(*_HEADERS[:2], show_footer=len(self.specs) > 1, box=SIMPLE_HEAD)
+        """The figures as a rich table: an environment a line, by domain, and a line in all."""
+        table = Table(_HEADERS[0], show_footer=len(self.specs) > 1, box=SIMPLE_HEAD, pad_edge=False)
         table.caption = "length and return are means over episodes"
         table.columns[0].overflow = "fold"
         table.columns[0].footer = f"{len(self.specs):,} environments"
         for header, footer in zip(_HEADERS[2:], _figures(self.total), strict=True):
             table.add_column(header, footer if header in ("episodes", "steps") else "", justify="right")
-        for row in self._rows():
-            table.add_row(*row)
+        domain = None
+        for ref, of, *figures in self._rows():
+            if of != domain:
+                domain = of
+                table.add_section()
+                table.add_row(f"[bold]{domain}[/bold]")
+            table.add_row(ref, *figures)
         return table
 
     def __rich__(self) -> Table:
