@@ -3,6 +3,7 @@ grid."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 import math
@@ -130,16 +131,21 @@ async def _choose(session: AsyncSession, request: schemas.SubsetCreate) -> list[
     size = request.size if request.size is not None else len(rows)
     if size > len(rows):
         raise Invalid("too few match", errors=[("body.size", f"{size} asked, {len(rows)} match")])
+    # a second of work for the whole catalogue: not on the event loop
+    return await asyncio.to_thread(_pick, rows, request.strategy, size)
+
+
+def _pick(rows: Sequence[Any], strategy: str, size: int) -> list[Candidate]:
     candidates = [
         Candidate(row.ref, row.digest, (row.domain, row.family, row.base_task, _change(row.ref, row.modifiers)))
         for row in rows
     ]
-    match request.strategy:
+    match strategy:
         case "random":
             return candidates[:size]
         case "stratified":
             return list(itertools.islice(_even(candidates, depth=3), size))
-        case "diverse":
+        case _:
             return list(itertools.islice(_even(candidates, depth=4), size))
 
 

@@ -21,7 +21,7 @@ _NAMES = UUID(int=0)
 MakeItem = Callable[..., contract.Item]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def lab() -> Iterator[None]:
     """The lab's families, found here and in every runner that is started."""
     path = os.environ.get("PYTHONPATH")
