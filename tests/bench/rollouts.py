@@ -51,6 +51,7 @@ def measure(wanted: Callable[[str], bool]) -> list[Measurement]:
 
 def _compare(name: str, ref: str, id: str, pool: EmbeddedPool, client: worldpool.Client) -> list[Measurement]:
     rates, costs = [], []
+    _pool(ref, 1.0, pool, client, seed=REPEATS)  # warm: every runner has its engine then
     for repeat in range(REPEATS):
         bare_rate, bare_cpu = _bare(id, SECONDS / REPEATS)
         rate, cpu = _pool(ref, SECONDS / REPEATS, pool, client, seed=repeat)
