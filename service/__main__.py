@@ -60,8 +60,12 @@ def bootstrap(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def keys(settings: Settings, arguments: argparse.Namespace) -> int:
     """create, list or revoke API keys"""
+    from service.embedded.state import State, read_json
     from service.key_commands import run
 
+    running = read_json(State(settings.state_dir).pool_file)
+    if running and "database_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"database_url": running["database_url"]})
     return asyncio.run(run(settings, arguments))
 
 

@@ -16,6 +16,9 @@ def configure(settings: Settings) -> None:
     logging.basicConfig(
         level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
+    logging.getLogger("uvicorn.error").setLevel(
+        logging.CRITICAL
+    )  # streams cut at the stop; bugs are logged by problems
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,25 +38,10 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     cell_id = caller.require_cell()
     node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
     subset_id, specs = await _specs(session, caller, request)
-    costs = [catalogue.cost(ref, digest) for ref, digest in specs]
-    amount = {"episodes": request.episodes, "steps": request.steps_per_env}
-    expected = segments.expected_steps(costs, **amount)
-    field = "body.episodes" if request.episodes is not None else "body.steps_per_env"
-    if expected > schemas.MAX_STEPS:
-        raise Invalid(
-            "the run is too large",
-            errors=[
-                (field, f"{expected:.3g} steps over all environments; one run takes at most {schemas.MAX_STEPS:.0e}")
-            ],
-        )
     row = (await session.execute(select(Commitment))).scalar_one()
     slots = max(row.limit_mc // SLOT_MC, 1)
-    about = segments.estimate_items(costs, **amount, slots=slots)
-    if about > MAX_ITEMS:
-        raise Invalid(
-            "the run is too large", errors=[(field, f"about {about:.3g} work items; one run takes at most {MAX_ITEMS}")]
-        )
-    plans = list(segments.items(costs, **amount, slots=slots))
+    # seconds of work for a large run: not on the event loop
+    expected, plans = await asyncio.to_thread(_cut, specs, request, slots)
     run = Run(
         id=new_id(),
         cell_id=cell_id,
@@ -91,6 +77,27 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     await session.refresh(run)
     await db.notify(session, db.SCHEDULE)
     return run
+
+
+def _cut(specs: list[tuple[str, str]], request: schemas.RunCreate, slots: int) -> tuple[int, list[segments.ItemPlan]]:
+    """Steps that the run may take, and its work items."""
+    field = "body.episodes" if request.episodes is not None else "body.steps_per_env"
+    _check_steps(len(specs) * (request.steps_per_env or request.episodes or 0), field)
+    costs = [catalogue.cost(ref, digest) for ref, digest in specs]
+    amount = {"episodes": request.episodes, "steps": request.steps_per_env}
+    expected = segments.expected_steps(costs, **amount)
+    _check_steps(expected, field)
+    about = segments.estimate_items(costs, **amount, slots=slots)
+    if about > MAX_ITEMS:
+        reason = f"about {about:.3g} work items; one run takes at most {MAX_ITEMS}"
+        raise Invalid("the run is too large", errors=[(field, reason)])
+    return expected, list(segments.items(costs, **amount, slots=slots))
+
+
+def _check_steps(steps: int, field: str) -> None:
+    if steps > schemas.MAX_STEPS:
+        reason = f"{steps:.3g} steps over all environments; one run takes at most {schemas.MAX_STEPS:.0e}"
+        raise Invalid("the run is too large", errors=[(field, reason)])
 
 
 async def _specs(

@@ -20,7 +20,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63, description="seed; equal seeds give 
 
 
 class In(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)  # true is no number
 
 
 class Out(BaseModel):
@@ -304,7 +304,7 @@ class KeyCreate(In):
         | None
     ) = Field(None, description="default: all that fit the owner")
     label: Label | None = None
-    expires_at: datetime | None = None
+    expires_at: Annotated[datetime | None, Field(strict=False)] = None
 
 
 class Key(Out):

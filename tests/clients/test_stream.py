@@ -132,11 +132,11 @@ def test_a_failed_run_raises_after_its_last_batch(double: PoolDouble, twin: Twin
     assert caught.value.run.items_done == 1
 
 
-def test_a_cancelled_run_just_ends(double: PoolDouble) -> None:
+def test_the_stream_of_a_cancelled_run_does_not_end_as_if_it_were_whole(double: PoolDouble, twin: Twin) -> None:
     double.scripts = [[chunk_frame(1, double.chunks[0]), state_frame("end", run_state("cancelled"))]]
-    with worldpool.Client(url=double.url, api_key=KEY) as pool, pool.runs.get("run_1").stream() as stream:
-        assert seqs(list(stream)) == [1]
-        assert stream.run.state == "cancelled"
+    with pytest.raises(worldpool.RunFailed, match="was cancelled") as caught:
+        twin.with_run(lambda run: run.stream())
+    assert caught.value.run.state == "cancelled"
 
 
 def test_after_leaves_out_what_is_known(double: PoolDouble, twin: Twin) -> None:

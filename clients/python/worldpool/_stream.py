@@ -139,7 +139,7 @@ def _batches(client: Client, cursor: ChunkCursor) -> Generator[Batch]:
 
 
 def _check(cursor: ChunkCursor) -> None:
-    if cursor.run.state == "failed":
+    if cursor.run.state != "succeeded":  # what was streamed is not what was asked for
         cursor.bar.close()
         raise RunFailed(cursor.run)
 

@@ -44,11 +44,12 @@ class FormatError(WorldpoolError, ValueError):
 
 
 class RunFailed(WorldpoolError):
-    """The run that was followed ended as failed; every chunk it has was delivered before. `run` is its last state."""
+    """The run that was followed failed or was cancelled; every chunk it has was delivered before. `run` is its state."""
 
     def __init__(self, run: RunInfo) -> None:
-        reason = run.failure or "the service gives no reason"
-        super().__init__(f"run {run.id} failed after {run.items_done} of {run.items_total} work items: {reason}")
+        ended = "was cancelled" if run.state == "cancelled" else "failed"
+        reason = f": {run.failure}" if run.failure else ""
+        super().__init__(f"run {run.id} {ended} after {run.items_done} of {run.items_total} work items{reason}")
         self.run = run
 
 
