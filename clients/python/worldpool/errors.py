@@ -44,7 +44,7 @@ class FormatError(WorldpoolError, ValueError):
 
 
 class RunFailed(WorldpoolError):
-    """The run that was followed failed or was cancelled; every chunk it has was delivered before. `run` is its state."""
+    """The run that was followed failed or was cancelled; every chunk it has came before. `run` is its state."""
 
     def __init__(self, run: RunInfo) -> None:
         ended = "was cancelled" if run.state == "cancelled" else "failed"
