@@ -21,8 +21,8 @@ CELL = "demo"
 def bootstrap(
     database_url: str, redis_url: str, store_url: str, existing: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Keys of the cell, the operator and the site by name (`cell_key`, `operator_key`, `site_key`); valid ones of
-    `existing` stay."""
+    """Keys of the cell, the operator and the site by name (`cell_key`, `operator_key`, `site_key`); those of
+    `existing` stay, and are taken over where this database does not know them."""
     return asyncio.run(_bootstrap(database_url, redis_url, store_url, existing or {}))
 
 

@@ -13,7 +13,7 @@ from obstore.store import ObjectStore, from_url
 
 from service.errors import Invalid, Unavailable
 
-SCHEMES = ("file", "s3", "gs", "az", "memory")
+SCHEMES = ("file", "s3", "gs", "az")
 PART = 4 * 1024 * 1024
 
 
@@ -24,10 +24,8 @@ def check_url(url: str, *, field: str) -> None:
     Invalid
         No store has such an address.
     """
-    if urlsplit(url).scheme not in SCHEMES[:-1]:
-        raise Invalid(
-            "no such store", errors=[(field, f"begins with one of {', '.join(s + '://' for s in SCHEMES[:-1])}")]
-        )
+    if urlsplit(url).scheme not in SCHEMES:
+        raise Invalid("no such store", errors=[(field, f"begins with one of {', '.join(s + '://' for s in SCHEMES)}")])
 
 
 @lru_cache(maxsize=64)

@@ -150,7 +150,7 @@ class Agent:
             if attempt.chunk is not None and not released.accepted:
                 store.delete(job.store_url, job.item.object_key)
             return
-        log.warning("lease.given_up", lease=str(lease.lease_id))  # the service collects the chunk, if there is one
+        log.warning("lease.given_up", lease=str(lease.lease_id))  # its chunk, if there is one, stays as an orphan
 
     # --- heartbeats
 
