@@ -13,9 +13,14 @@ from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import Any
 
-from env_registry.axes import Axis, Scalar
+import numpy as np
+
+from env_registry.axes import Axis, Distribution, Scalar
 from env_registry.simulator import Kind, Simulator
+
+Actor = Callable[[Any, np.random.Generator], Any]
 
 ENTRY_POINT_GROUP = "worldpool.families"
 
@@ -69,9 +74,14 @@ class Family:
     """A base environment.
 
     `make` takes a value for every axis (never a distribution) and returns a fresh simulator. `horizon` is the most
-    steps an episode can take by default, in steps (of all agents together for turn-based games), and never None: what
-    runs in the pool ends. `distribution` names the Python package that holds the engine; its version is part of the
-    runtime.
+    steps an episode can take, in steps (of all agents together for turn-based games), or a function of the values that
+    tells it; what runs in the pool ends. `distribution` names the Python package that holds the engine; its version is
+    part of the runtime. `single_turn` tasks end with their first step and are counted apart.
+
+    `witness` makes an actor for a simulator just made: the actor is called before every step with the observation (a
+    dict by agent, unless the simulator is single-agent) and a random generator, and returns an action as `step` takes
+    it. It goes where random actions do not, such as to goals and other rewards, so that axes which matter only there
+    are seen to matter.
     """
 
     name: str
@@ -80,12 +90,22 @@ class Family:
     traits: Traits
     axes: tuple[Axis, ...] = ()
     make: Callable[[Mapping[str, Scalar]], Simulator]
-    horizon: int
+    horizon: int | Callable[[Mapping[str, Scalar]], int]
     description: str
     source: str  # citation or address of the description of the dynamics
     licence: str
     distribution: str
     tags: tuple[str, ...] = field(default=())
+    single_turn: bool = False
+    witness: Callable[[Simulator], Actor] | None = None
+
+    def horizon_of(self, values: Mapping[str, Any]) -> int:
+        """Most steps of an episode with these values; a distribution counts as its axis' default."""
+        if isinstance(self.horizon, int):
+            return self.horizon
+        defaults = {axis.name: axis.default for axis in self.axes}
+        fixed = {name: value for name, value in values.items() if not isinstance(value, Distribution)}
+        return self.horizon(defaults | fixed)
 
     def axis(self, name: str) -> Axis | None:
         return next((axis for axis in self.axes if axis.name == name), None)
