@@ -7,20 +7,17 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import Any
 
 from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.markup import escape
 from rich.table import Table
 
 from env_registry import cards
-from env_registry.catalogue import base_task, base_tasks, enumerate_specs
+from env_registry.catalogue import base_task, enumerate_specs
 from env_registry.family import families
 from env_registry.modifiers import modifiers
 from env_registry.problems import RefProblem
-from env_registry.runtime import runtime
 from env_registry.spec import Spec, parse
 
 
@@ -30,8 +27,12 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("stats", help="how much there is").add_argument("--json", action="store_true")
     commands.add_parser("list", help="every catalogued ref, one a line")
     commands.add_parser("show", help="one spec and its card").add_argument("ref")
-    commands.add_parser("measure", help="write the cards of base tasks that have none of this runtime")
-    commands.add_parser("probe", help="look at one spec in this process, as JSON").add_argument("ref")
+    measure = commands.add_parser(
+        "measure", help="measure what was not yet, and write the catalogue's files; resumable"
+    )
+    measure.add_argument("only", nargs="*", help="beginnings of families' names; the others are left as they are")
+    commands.add_parser("check", help="whether a family keeps its promises").add_argument("family_or_ref")
+    commands.add_parser("answer", help="measure what stdin asks, for `measure`")
     options = parser.parse_args(arguments)
     try:
         return _run(options)
@@ -50,11 +51,15 @@ def _run(options: argparse.Namespace) -> int:
         case "show":
             _show(parse(options.ref))
         case "measure":
-            return _measure()
-        case "probe":
-            from env_registry.probe import look
+            return _measure(options.only)
+        case "check":
+            return _check(options.family_or_ref)
+        case "answer":
+            from env_registry import sweep
 
-            print(json.dumps(look(parse(options.ref)).json()))
+            answers = os.fdopen(os.dup(1), "w")
+            os.dup2(2, 1)  # engines may greet
+            sweep.serve(sys.stdin, answers)
     return 0
 
 
@@ -102,33 +107,26 @@ def _show(spec: Spec) -> None:
     Console().print(table)
 
 
-def _measure() -> int:
-    """Resumable: what this runtime has measured stays, and each new card replaces an old one as it comes in."""
-    wanted = {spec.ref: spec for spec in base_tasks()}
-    done = {ref: card for ref, card in cards.read().items() if ref in wanted}
-    missing = [spec for ref, spec in wanted.items() if ref not in done or done[ref].runtime != runtime().digest]
-    failures = []
-    progress = Progress(
-        *Progress.get_default_columns(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
-    )
-    with ThreadPoolExecutor(os.cpu_count()) as pool, progress:
-        bar = progress.add_task("measuring", total=len(missing))
-        for future in _completed(pool, missing):
-            try:
-                card = future.result()
-            except RuntimeError as error:
-                failures.append(str(error))
-            else:
-                done[card.measured] = card
-                cards.write(done.values())
-            progress.advance(bar)
-    cards.write(done.values())  # without those of tasks that are no more
-    print(f"{len(done)} cards, {len(failures)} failures", *failures, sep="\n", file=sys.stderr)
-    return 1 if failures else 0
+def _check(family_or_ref: str) -> int:
+    from env_registry.conformance import check
+
+    broken = 0
+    console = Console(soft_wrap=True, highlight=False)
+    for verdict in check(family_or_ref):
+        broken += verdict.problem is not None
+        mark = "[green]ok[/]" if verdict.problem is None else "[red]no[/]"
+        console.print(f"{mark}  {verdict.check}: {escape(verdict.subject)} {escape(verdict.problem or '')}")
+    console.print("conforms" if not broken else f"{broken} checks failed")
+    return 1 if broken else 0
 
 
-def _completed(pool: ThreadPoolExecutor, specs: list[Spec]) -> Iterator[Future[cards.Card]]:
-    yield from as_completed([pool.submit(cards.measure, spec) for spec in specs])
+def _measure(only: list[str]) -> int:
+    """Resumable: see `sweep`."""
+    from env_registry import sweep
+
+    sweep.write(sweep.sweep(only))
+    _stats(as_json=False)
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,43 +1,72 @@
 """The catalogue: which points of the space are listed one by one. Any other valid ref can still be made.
 
-Owns the enumeration and its cap. Order and content depend on the declared families and modifiers alone.
+Owns the committed files and their reading, base tasks, and which points of a task are candidates. `sweep` measures the
+candidates and writes the files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from env_registry.axes import Axis, format_value
-from env_registry.family import Family, families
+from env_registry.family import Domain, Family, families
 from env_registry.modifiers import Modifier, modifiers
-from env_registry.spec import Spec
+from env_registry.problems import RefProblem
+from env_registry.spec import Spec, parse
 
-CAP = 300
-"""Most specs of one base task: beyond it growth is combinations of combinations, and tasks no longer weigh alike."""
+SPECS = Path(__file__).with_name("catalogue.parquet")
+COSTS = Path(__file__).with_name("costs.parquet")
+REJECTED = Path(__file__).with_name("rejected.parquet")
 
-_SHORTEST = 4
-"""Parameters such as sizes may shorten episodes, of the levels declared by less than this factor."""
+CAP: Mapping[Domain, int] = {Domain.PHYSICS: 300, Domain.SOCIAL: 120, Domain.SYMBOLIC: 80}
+"""Most candidates of one base task: beyond it growth is combinations of combinations, and tasks no longer weigh alike.
+
+At most 300; less where there are more tasks, so that domains weigh alike, too."""
+
+Use = tuple[str, Mapping[str, Any]]
+"""A modifier's name, with its version where that is not 1, and its arguments other than the defaults."""
 
 
-class _Point(NamedTuple):
-    """What a spec has beyond its base task: levels of axes, and at most one modifier."""
+class Point(NamedTuple):
+    """What a spec has beyond its base task: levels of axes, and at most two modifiers."""
 
     levels: tuple[tuple[str, Any], ...] = ()
-    modifiers: tuple[tuple[str, dict[str, Any]], ...] = ()
+    modifiers: tuple[Use, ...] = ()
+
+    def of(self, task: Spec) -> Spec:
+        return Spec.of(task.family, dict(task.parameters) | dict(self.levels), self.modifiers, version=task.version)
+
+
+# --- what is listed
 
 
 def enumerate_specs() -> Iterator[Spec]:
-    """Every catalogued spec once, family by family, base task by base task; lazily and always in the same order."""
-    for family in families().values():
-        for task in _tasks(family):
-            for point in _spread(_tiers(family), CAP):
-                yield Spec.of(family.name, task | dict(point.levels), point.modifiers)
+    """Every catalogued spec once, family by family, base task by base task, in the order of the committed file."""
+    for ref in refs():
+        yield parse(ref)
+
+
+@cache
+def refs() -> Sequence[str]:
+    """Every catalogued ref, in the order of the file; nothing where there is no file."""
+    if not SPECS.exists():
+        return ()
+    import pyarrow.parquet as pq
+
+    found: list[str] = pq.read_table(SPECS, columns=["ref"])["ref"].to_pylist()
+    return found
+
+
+# --- base tasks
 
 
 def base_tasks() -> Iterator[Spec]:
-    """Every base task as the spec that has nothing else."""
+    """Every declared base task as the spec that has nothing else."""
     for family in families().values():
         for task in _tasks(family):
             yield Spec.of(family.name, task)
@@ -65,39 +94,54 @@ def _levels(axis: Axis) -> tuple[Any, ...]:
     return tuple(level for level in axis.levels if level != axis.default)
 
 
-def _tiers(family: Family) -> Iterator[list[_Point]]:
-    """Points in groups, the plainest first; no point stands in two groups."""
-    axes = [axis for axis in family.axes if not axis.task]
-    singles = [((axis.name, level),) for axis in axes for level in _levels(axis)]
-    uses = [(use,) for use in _uses(family, family.horizon // _SHORTEST)]
-    pairs = [
-        ((a.name, one), (b.name, other)) for a, b in combinations(axes, 2) for one in _levels(a) for other in _levels(b)
-    ]
-    yield [_Point()]
-    yield [_Point(levels) for levels in singles]
-    yield [_Point(modifiers=(use,)) for use in _uses(family, family.horizon)]
-    yield [_Point(levels) for levels in pairs]
-    yield [_Point(levels, use) for levels in singles for use in uses]
-    yield [_Point(levels, use) for levels in pairs for use in uses]
+# --- candidates
 
 
-def _uses(family: Family, horizon: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each fitting modifier with its defaults and with each level of one of its axes, if it tells within `horizon`."""
+def singles(task: Spec) -> Iterator[Point]:
+    """A base task with one level of one axis, or with one modifier at its defaults or one level of one of its axes."""
+    for axis in task.source.axes:
+        if not axis.task:
+            yield from (Point(levels=((axis.name, level),)) for level in _levels(axis))
     for modifier in _newest_modifiers():
-        if modifier.fits(family.traits):
-            continue
-        defaults = {axis.name: axis.default for axis in modifier.axes}
-        levels = ({axis.name: level} for axis in modifier.axes for level in _levels(axis))
-        for arguments in ({}, *levels):
-            if not modifier.inert(defaults | arguments, horizon):
-                yield f"{modifier.name}@{modifier.version}", arguments
+        if modifier.fits(task.source.traits) is None:
+            arguments = [{}, *({axis.name: level} for axis in modifier.axes for level in _levels(axis))]
+            yield from (Point(modifiers=((f"{modifier.name}@{modifier.version}", given),)) for given in arguments)
+
+
+def single_specs(task: Spec) -> Iterator[Spec]:
+    return (point.of(task) for point in singles(task))
+
+
+def candidates(task: Spec, kept: Sequence[Point]) -> Iterator[Spec]:
+    """The base task, its kept singles and combinations of two or three of them, plainest first, up to the cap."""
+    levels = [point for point in kept if point.levels]
+    uses = [point for point in kept if point.modifiers]
+    pairs = [Point(a.levels + b.levels) for a, b in combinations(levels, 2) if a.levels[0][0] != b.levels[0][0]]
+    layers = [
+        Point(modifiers=inner.modifiers + outer.modifiers)
+        for inner, outer in combinations(uses, 2)
+        if inner.modifiers[0][0] != outer.modifiers[0][0]
+    ]
+    tiers: list[list[Point]] = [
+        [Point()],
+        levels,
+        uses,
+        pairs,
+        [Point(level.levels, use.modifiers) for level in levels for use in uses],
+        layers,
+        [Point(pair.levels, use.modifiers) for pair in pairs for use in uses],
+        [Point(level.levels, layer.modifiers) for level in levels for layer in layers],
+    ]
+    for point in _spread(tiers, CAP[task.source.domain]):
+        with suppress(RefProblem):  # modifiers that fit alone may not fit together
+            yield point.of(task)
 
 
 def _newest_modifiers() -> Iterable[Modifier]:
     return {modifier.name: modifier for _, modifier in sorted(modifiers().items())}.values()
 
 
-def _spread(tiers: Iterable[list[_Point]], room: int) -> Iterator[_Point]:
+def _spread(tiers: Iterable[list[Point]], room: int) -> Iterator[Point]:
     """Whole groups while there is room, then points spread evenly over the first group that is too large."""
     for tier in tiers:
         take = min(len(tier), room)

@@ -1,71 +1,135 @@
-"""Probes: what a simulator does under random actions, as a digest, as costs, and across save and load.
+"""Probes: what a spec does under actions and seeds that do not depend on the spec, as digests, traces and costs.
 
-Owns the random policy of probes, whose actions do not depend on the environment's seed: whatever differs between two
-seeds is then the environment's doing.
+Owns the seeds and the random policy of probes. All specs get the same seeds and, where their action spaces agree, the
+same actions: whatever differs between two specs is then the environments' doing, and a parameter without effect shows.
 """
 
 from __future__ import annotations
 
 import hashlib
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from statistics import median
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from env_registry.family import Actor
 from env_registry.make import make
 from env_registry.packing import pack
-from env_registry.seeding import episode_seeds
+from env_registry.seeding import EpisodeSeeds, episode_seeds
 from env_registry.simulator import SINGLE_AGENT, Agent, Kind, Simulator
 from env_registry.spaces import space_json
 from env_registry.spec import Spec
+from env_registry.wrapper import Wrapper
 
 STEPS = 100
-"""Steps of each of a fingerprint's two seeds."""
-_TIMED_S = 0.5
+"""Steps of each seed of a fingerprint."""
+PORTABLE_STEPS = 20
+_SEEDS = (0, 1)
+_DIGITS = 4
+_ORIGIN = hashlib.sha256(b"probe").hexdigest()
+_COSTED_STEPS = 1000
+
+Answer = tuple[Any, ...]
+"""`(observation,)` at a reset, else what `step` answers without its info."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What one process finds out about a spec; see `Card` for units."""
+    """What one look at a spec finds out; see `Card` for units."""
 
-    agents: list[Agent]
-    observation_spaces: dict[Agent, dict[str, Any]]
-    action_spaces: dict[Agent, dict[str, Any]]
     fingerprint: str
+    portable: str
     seed_sensitive: bool
     exact: bool
     make_ms: float
     step_us: float
     observation_bytes: int
     episode_steps: float | None
+    random_return: float | None
+    reward_low: float
+    reward_high: float
     memory_mb: int
 
     json = asdict
 
 
-def look(spec: Spec) -> Findings:
-    """Probe a spec in this process, which should be fresh: its peak memory is part of the findings."""
-    first = make(spec)  # imports the engine, which is no part of make_ms
-    times = [_make_ms(spec) for _ in range(3)]
-    fingerprints = [fingerprint(first, spec, run_seed) for run_seed in (0, 1)]
-    step_us, observation_bytes, episode_steps = _costs(first, spec)
-    return Findings(
-        agents=list(first.agents),
-        observation_spaces={agent: space_json(space) for agent, space in first.observation_spaces.items()},
-        action_spaces={agent: space_json(space) for agent, space in first.action_spaces.items()},
-        fingerprint=hashlib.sha256("".join(fingerprints).encode()).hexdigest(),
-        seed_sensitive=fingerprints[0] != fingerprints[1],
-        exact=restores_exactly(first, spec),
-        make_ms=median(times),
-        step_us=step_us,
-        observation_bytes=observation_bytes,
-        episode_steps=episode_steps,
-        memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-    )
+class Probe:
+    """A simulator of a spec at which actors act; `seen` is the last observation that its base environment gave."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self._seen = _Seen(make(Spec(spec.family, spec.version, spec.parameters)))
+        self.simulator: Simulator = self._seen
+        for position, use in enumerate(spec.modifiers):
+            self.simulator = use.modifier.wrap(self.simulator, dict(use.arguments), position)
+        self._spent_s = 0.0
+        self._taken = 0
+
+    @property
+    def step_us(self) -> float:
+        """Microseconds a step, resets included, of all steps so far."""
+        return 1e6 * self._spent_s / max(self._taken, 1)
+
+    def actors(self) -> list[Callable[[], Actor]]:
+        """Random actions, and the family's witness where it has one."""
+        witness = self.spec.source.witness
+        chosen: list[Callable[[], Actor]] = [lambda: self._random]
+        return [*chosen, lambda: witness(self._seen.inner)] if witness else chosen
+
+    def answers(self, actor: Actor, seed: int, count: int, *, episodes: int | None = None) -> Iterator[Answer]:
+        """What `count` steps of as many episodes as they fill give, or of at most so many `episodes`.
+
+        Raises
+        ------
+        RuntimeError
+            An episode is over before its first action.
+        """
+        rng = np.random.Generator(np.random.PCG64(seed))
+        begun = 0
+        for _ in range(count):
+            if begun == 0 or not self.simulator.actors:
+                if begun == episodes:
+                    return
+                started = perf_counter()
+                observation = self.simulator.reset(seeds(seed, begun))
+                self._spent_s += perf_counter() - started
+                yield (observation,)
+                begun += 1
+                if not self.simulator.actors:
+                    raise RuntimeError(f"{self.spec.ref}: an episode is over before its first action")
+            action = actor(self._seen.seen, rng)
+            started = perf_counter()
+            answer = self.simulator.step(action)
+            self._spent_s += perf_counter() - started
+            self._taken += 1
+            yield answer[:4]
+
+    def close(self) -> None:
+        self.simulator.close()
+
+    def _random(self, _: Any, rng: np.random.Generator) -> Any:
+        return random_action(self.simulator, rng)
+
+
+class _Seen(Wrapper):
+    seen: Any = None
+
+    def reset(self, seeds: EpisodeSeeds) -> Any:
+        self.seen = self.inner.reset(seeds)
+        return self.seen
+
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, Any]:
+        answer = self.inner.step(action)
+        self.seen = answer[0]
+        return answer
+
+
+def seeds(seed: int, episode: int) -> EpisodeSeeds:
+    """An episode's seeds in a probe: the same for every spec."""
+    return episode_seeds(seed, _ORIGIN, 0, episode, 1)[0]
 
 
 def random_action(simulator: Simulator, rng: np.random.Generator) -> Any:
@@ -75,35 +139,59 @@ def random_action(simulator: Simulator, rng: np.random.Generator) -> Any:
     return {agent: _random(simulator, agent, rng) for agent in simulator.actors}
 
 
-def steps(simulator: Simulator, spec: Spec, run_seed: int, count: int) -> Iterator[tuple[Any, ...]]:
-    """What `count` steps of as many episodes as they fill give: `(observation,)` at a reset, else what `step` answers
-    without its info.
+def fingerprint(probe: Probe) -> tuple[str, str]:
+    """(32 hexadecimal digits over every bit of 2 seeds x 100 steps of each actor; 16 over the rounded beginning).
+
+    A modifier that shows later gets as many steps as it needs (`Modifier.reach`). The second is for comparison with
+    another class of processors, whose last bits may differ: floats keep 4 significant digits, of 20 steps.
+    """
+    exact, rounded = hashlib.sha256(), hashlib.sha256()
+    reach = max((use.modifier.reach(dict(use.arguments)) for use in probe.spec.modifiers), default=0)
+    for make_actor in probe.actors():
+        for seed in _SEEDS:
+            count = STEPS if seed else max(STEPS, reach)
+            for at, answer in enumerate(probe.answers(make_actor(), seed, count)):
+                exact.update(pack(answer))
+                if at < PORTABLE_STEPS:
+                    rounded.update(pack(_rounded(answer)))
+    return exact.hexdigest()[:32], rounded.hexdigest()[:16]
+
+
+def look(spec: Spec) -> Findings:
+    """Probe a spec. Its memory is this process' peak, and means something in a fresh one only.
 
     Raises
     ------
-    RuntimeError
-        An episode is over before its first action.
+    Exception
+        Whatever the environment raises.
     """
-    rng = np.random.Generator(np.random.PCG64(0))
-    episode = 0
-    for _ in range(count):
-        if episode == 0 or not simulator.actors:
-            yield (simulator.reset(episode_seeds(run_seed, spec.digest, 0, episode, 1)[0]),)
-            episode += 1
-            if not simulator.actors:
-                raise RuntimeError(f"{spec.ref}: an episode is over before its first action")
-        yield simulator.step(random_action(simulator, rng))[:4]
+    Probe(spec).close()  # imports the engine, which is no part of make_ms
+    started = perf_counter()
+    probe = Probe(spec)
+    make_ms = 1e3 * (perf_counter() - started)
+    exact_bits, portable = fingerprint(probe)
+    costs = _costs(probe)
+    return Findings(
+        fingerprint=exact_bits,
+        portable=portable,
+        seed_sensitive=_seed_sensitive(probe),
+        exact=restores_exactly(probe),
+        make_ms=make_ms,
+        memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        **costs,
+    )
 
 
-def fingerprint(simulator: Simulator, spec: Spec, run_seed: int) -> str:
-    """SHA-256 over all that 100 steps give."""
-    digest = hashlib.sha256()
-    for answer in steps(simulator, spec, run_seed, STEPS):
-        digest.update(pack(answer))
-    return digest.hexdigest()
+def spaces(simulator: Simulator) -> dict[str, Any]:
+    """Agents, and the spaces of each as JSON."""
+    return {
+        "agents": list(simulator.agents),
+        "observation_spaces": {agent: space_json(simulator.observation_spaces[agent]) for agent in simulator.agents},
+        "action_spaces": {agent: space_json(simulator.action_spaces[agent]) for agent in simulator.agents},
+    }
 
 
-def restores_exactly(simulator: Simulator, spec: Spec) -> bool:
+def restores_exactly(probe: Probe) -> bool:
     """Whether the simulator saves its state; then it is checked that a fresh one continues from it with the same bits.
 
     Raises
@@ -111,18 +199,24 @@ def restores_exactly(simulator: Simulator, spec: Spec) -> bool:
     RuntimeError
         It saves a state, but continues otherwise.
     """
-    for _ in steps(simulator, spec, 0, 10):
+    simulator = probe.simulator
+    for _ in probe.answers(probe._random, 0, 10):
         pass
     state = simulator.save()
     if state is None:
         return False
-    other = make(spec)
-    other.reset(episode_seeds(1, spec.digest, 0, 0, 1)[0])
-    other.load(state)
+    other = make(probe.spec)
+    other.reset(seeds(1, 0))
+    other.load(state["inner"] if not probe.spec.modifiers else _without_seen(state, len(probe.spec.modifiers)))
     if _rest(simulator) != _rest(other):
-        raise RuntimeError(f"{spec.ref} does not continue from its saved state with the same bits")
+        raise RuntimeError(f"{probe.spec.ref} does not continue from its saved state with the same bits")
     other.close()
     return True
+
+
+def _without_seen(state: dict[str, Any], depth: int) -> dict[str, Any]:
+    inner = state["inner"]
+    return {**state, "inner": inner["inner"] if depth == 1 else _without_seen(inner, depth - 1)}
 
 
 def _rest(simulator: Simulator) -> list[bytes]:
@@ -136,6 +230,19 @@ def _rest(simulator: Simulator) -> list[bytes]:
     return answers
 
 
+def _seed_sensitive(probe: Probe) -> bool:
+    """Whether another seed gives other bits under the same actions."""
+
+    def bits(seed: int) -> list[bytes]:
+        rng = np.random.Generator(np.random.PCG64(0))
+        found = [pack(probe.simulator.reset(seeds(seed, 0)))]
+        while probe.simulator.actors and len(found) <= STEPS:
+            found.append(pack(probe.simulator.step(random_action(probe.simulator, rng))[:4]))
+        return found
+
+    return bits(0) != bits(1)
+
+
 def _random(simulator: Simulator, agent: Agent, rng: np.random.Generator) -> Any:
     space: Any = simulator.action_spaces[agent]
     mask = simulator.action_mask(agent)
@@ -143,39 +250,60 @@ def _random(simulator: Simulator, agent: Agent, rng: np.random.Generator) -> Any
         return int(space.start) + int(rng.choice(np.flatnonzero(mask)))
     if hasattr(space, "n"):
         return int(space.start) + int(rng.integers(space.n))
+    if hasattr(space, "nvec"):
+        return (space.start + rng.integers(space.nvec)).astype(space.dtype)
     return rng.uniform(space.low, space.high).astype(space.dtype)
 
 
-def _make_ms(spec: Spec) -> float:
-    start = perf_counter()
-    simulator = make(spec)
-    elapsed = perf_counter() - start
-    simulator.close()
-    return elapsed * 1e3
+def _costs(probe: Probe) -> dict[str, Any]:
+    """Microseconds a step, resets included; bytes observed a step; what random episodes pay and how long they are.
 
-
-def _costs(simulator: Simulator, spec: Spec) -> tuple[float, int, float | None]:
-    """Microseconds a step, resets included; bytes observed a step; mean steps of the episodes that ended."""
+    Over 1000 steps. Returns and rewards are those of the first agent; a return counts episodes that ended.
+    """
+    simulator = probe.simulator
     rng = np.random.Generator(np.random.PCG64(0))
-    spent, taken, seen = 0.0, 0, 0
-    ended: list[int] = []
-    while spent < _TIMED_S or taken < STEPS:
-        seeds = episode_seeds(0, spec.digest, 1, len(ended), 1)[0]
-        start = perf_counter()
-        simulator.reset(seeds)
-        spent += perf_counter() - start
-        elapsed = 0
-        while simulator.actors and (spent < _TIMED_S or taken < STEPS):
-            action = random_action(simulator, rng)
-            start = perf_counter()
-            observation = simulator.step(action)[0]
-            spent += perf_counter() - start
-            seen += _bytes(observation)
-            taken += 1
-            elapsed += 1
+    first = simulator.agents[0]
+    spent, seen, steps, paid = 0.0, 0, 0, 0.0
+    rewards: list[float] = []
+    ended: list[tuple[int, float]] = []
+    for _ in range(_COSTED_STEPS):
+        started = perf_counter()
         if not simulator.actors:
-            ended.append(elapsed)
-    return spent / taken * 1e6, round(seen / taken), float(np.mean(ended)) if ended else None
+            simulator.reset(seeds(2, len(ended)))
+            steps, paid = 0, 0.0
+        spent += perf_counter() - started
+        action = random_action(simulator, rng)
+        started = perf_counter()
+        observation, reward, *_ = simulator.step(action)
+        spent += perf_counter() - started
+        seen += _bytes(observation)
+        rewards.append(float(reward if simulator.kind is Kind.SINGLE else reward.get(first, 0.0)))
+        steps, paid = steps + 1, paid + rewards[-1]
+        if not simulator.actors:
+            ended.append((steps, paid))
+    return {
+        "step_us": spent / _COSTED_STEPS * 1e6,
+        "observation_bytes": round(seen / _COSTED_STEPS),
+        "episode_steps": float(np.mean([steps for steps, _ in ended])) if ended else None,
+        "random_return": float(np.mean([paid for _, paid in ended])) if ended else None,
+        "reward_low": min(rewards),
+        "reward_high": max(rewards),
+    }
+
+
+def _rounded(value: Any) -> Any:
+    """The same data with floats of 4 significant digits, and no negative zero."""
+    if isinstance(value, dict):
+        return {key: _rounded(part) for key, part in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_rounded(part) for part in value]
+    if isinstance(value, (float, np.floating)) or (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
+        array = np.asarray(value, np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = 10.0 ** (_DIGITS - 1 - np.floor(np.log10(np.abs(array))))
+            kept = np.round(array * scale) / scale
+        return (np.where(np.isfinite(kept) & (np.abs(array) > 1e-9), kept, 0.0) + 0.0).astype(np.float32)
+    return value
 
 
 def _bytes(observation: Any) -> int:

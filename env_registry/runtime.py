@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 NAME = "base"
-DISTRIBUTIONS = ("gymnasium", "minigrid", "mpe2", "mujoco", "numpy", "open-spiel", "pettingzoo", "pymunk")
+DISTRIBUTIONS = (
+    *("box2d", "dm-control", "gymnasium", "gymnasium-robotics", "lbforaging", "magent2", "metaworld", "minigrid"),
+    *("mpe2", "mujoco", "numpy", "open-spiel", "pettingzoo", "popgym", "pymunk"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,3 +45,16 @@ def _version(distribution: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None  # a site may lack an engine: its runtime is another one
+
+
+def processor() -> str:
+    """The class of this machine's processor, by the instructions that numpy and the engines choose their code by.
+
+    Equal versions give equal bits within a class; beyond it the last bits of a float may differ.
+    """
+    import numpy as np
+
+    extensions: Any = np.show_config(mode="dicts")["SIMD Extensions"]
+    has = {*extensions["baseline"], *extensions.get("found", ())}
+    level = "v4" if "AVX512_SKX" in has else "v3" if {"AVX2", "FMA3"} <= has else "v1"
+    return f"{platform.machine()}-{level}"

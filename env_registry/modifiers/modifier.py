@@ -37,8 +37,8 @@ def _same_card(card: Card, arguments: Arguments) -> Card:
     return card
 
 
-def _never(arguments: Arguments, horizon: int) -> bool:
-    return False
+def _at_once(arguments: Arguments) -> int:
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,8 @@ class Modifier:
 
     `fits` gives the reason why an environment with such traits cannot have it, else None; `traits` are those that it
     leaves. `wrap` takes a value for every axis and the modifier's position in its spec, which selects its random
-    stream. `inert` tells whether arguments make no difference of their own in episodes of at most `horizon` steps: the
-    catalogue leaves those out. `card` turns the card of what is modified into that of the modified.
+    stream. `reach` is the number of steps after which arguments surely show, where it may be more than a hundred.
+    `card` turns the card of what is modified into that of the modified.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Modifier:
     fits: Callable[[Traits], str | None]
     traits: Callable[[Traits], Traits] = _same
     wrap: Wrap
-    inert: Callable[[Arguments, int], bool] = _never
+    reach: Callable[[Arguments], int] = _at_once
     card: Callable[[Card, Arguments], Card] = _same_card
     description: str
     source: str

@@ -14,11 +14,6 @@ from env_registry.simulator import Agent, Kind, Simulator
 _NO_TURNS = (Kind.SINGLE, Kind.PARALLEL)
 
 
-def _one_payment(arguments: Arguments, horizon: int) -> bool:
-    """All is paid at the end, which late and rare payment have in common."""
-    return max(arguments.values()) >= horizon  # type: ignore[no-any-return]
-
-
 class _Delayed(RewardModifier):
     remembers = ("owed",)
     owed: dict[Agent, list[float]]
@@ -44,7 +39,6 @@ reward_delay = Modifier(
     axes=(IntAxis(name="steps", default=5, levels=(2, 10), low=1, high=1000, unit="steps", description="how late"),),
     fits=needs(kinds=_NO_TURNS),
     wrap=_Delayed,
-    inert=_one_payment,
     description="Each reward is paid `steps` steps late; what is owed at the end of the episode is paid then.",
     source="https://arxiv.org/abs/1806.07857",
 )
@@ -77,7 +71,6 @@ reward_sparse = Modifier(
     axes=(IntAxis(name="every", default=10, levels=(5, 20), low=2, high=1000, unit="steps", description="interval"),),
     fits=needs(kinds=_NO_TURNS),
     wrap=_Sparse,
-    inert=_one_payment,
     description="Rewards are collected and paid as one sum every `every` steps and at the end of the episode.",
     source="https://arxiv.org/abs/1806.07857",
 )

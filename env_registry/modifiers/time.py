@@ -93,8 +93,8 @@ class _Limited(Modified):
         return observation, reward, terminated, truncated, info
 
 
-def _beyond_horizon(arguments: Arguments, horizon: int) -> bool:
-    return bool(arguments["steps"] >= horizon)
+def _past_the_limit(arguments: Arguments) -> int:
+    return int(arguments["steps"]) + 1
 
 
 def _shorter(card: Card, arguments: Arguments) -> Card:
@@ -112,7 +112,7 @@ time_limit = Modifier(
     ),
     fits=needs(kinds=_NO_TURNS),  # a turn-based game that is cut has no outcome
     wrap=_Limited,
-    inert=_beyond_horizon,
+    reach=_past_the_limit,
     card=_shorter,
     description="The episode is truncated after `steps` steps.",
     source="https://arxiv.org/abs/1712.00378",

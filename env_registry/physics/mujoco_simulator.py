@@ -14,6 +14,8 @@ from gymnasium.envs.mujoco import MujocoEnv
 
 from env_registry.gymnasium_adapter import GymnasiumSimulator
 
+AIR_DENSITY = 1.2  # kg/m^3
+
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
@@ -83,6 +85,37 @@ def _scale(array: str) -> Callable[[mujoco.MjModel, float], None]:
     return scale
 
 
+def _tilt(model: mujoco.MjModel, degrees: float) -> None:
+    """Gravity as on a slope that rises along x; comes after `gravity`."""
+    angle = np.deg2rad(degrees)
+    x, _, z = model.opt.gravity
+    model.opt.gravity[[0, 2]] = x * np.cos(angle) + z * np.sin(angle), z * np.cos(angle) - x * np.sin(angle)
+
+
+def _set_headwind(model: mujoco.MjModel, speed: float) -> None:
+    """Wind against x. It needs a medium: air, unless there is another; comes after `fluid_density`."""
+    model.opt.wind[0] = -speed
+    model.opt.density = model.opt.density or AIR_DENSITY
+
+
+def _scale_root_mass(model: mujoco.MjModel, factor: float) -> None:
+    model.body_mass[1] *= factor
+    model.body_inertia[1] *= factor
+
+
+def _scale_joint_range(model: mujoco.MjModel, factor: float) -> None:
+    model.jnt_range[model.jnt_limited.astype(bool)] *= factor
+
+
+def _scale_softness(model: mujoco.MjModel, factor: float) -> None:
+    """The time constants of contacts; those written as stiffness and damping (negative) stay."""
+    model.geom_solref[model.geom_solref[:, 0] > 0, 0] *= factor
+
+
+def _scale_lag(model: mujoco.MjModel, factor: float) -> None:
+    model.actuator_dynprm[:, 0] *= factor
+
+
 EDITS: Mapping[str, Callable[[mujoco.MjModel, float], None]] = {
     "gravity": _set_gravity,
     "friction_scale": _scale("geom_friction"),
@@ -93,4 +126,11 @@ EDITS: Mapping[str, Callable[[mujoco.MjModel, float], None]] = {
     "gear_scale": _scale("actuator_gear"),
     "fluid_density": _set_fluid_density,
     "fluid_viscosity": _set_fluid_viscosity,
+    "slope": _tilt,
+    "headwind": _set_headwind,
+    "root_mass_scale": _scale_root_mass,
+    "joint_range_scale": _scale_joint_range,
+    "dry_friction_scale": _scale("dof_frictionloss"),
+    "contact_softness": _scale_softness,
+    "actuator_lag_scale": _scale_lag,
 }
