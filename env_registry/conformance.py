@@ -76,7 +76,7 @@ def _spaces(task: Spec) -> str | None:
     probe = Probe(task)
     horizon = task.source.horizon_of(task.values)
     steps = 0
-    for answer in probe.answers(lambda _, rng: random_action(probe.simulator, rng), 0, horizon + 1, episodes=1):
+    for answer in probe.answers(probe.random, 0, horizon + 1, episodes=1):
         observed = {SINGLE_AGENT: answer[0]} if probe.simulator.kind is Kind.SINGLE else answer[0]
         for agent, observation in observed.items():
             if not probe.simulator.observation_spaces[agent].contains(observation):
@@ -124,7 +124,7 @@ def _corners(task: Spec, axis: Axis) -> str | None:
     ends = (axis.low, axis.high) if isinstance(axis, (FloatAxis, IntAxis)) else ()
     for value in (*ends, *axis.levels):
         probe = Probe(Spec.of(task.family, {**dict(task.parameters), axis.name: value}, version=task.version))
-        for _ in probe.answers(lambda _, rng: random_action(probe.simulator, rng), 0, 20):  # noqa: B023
+        for _ in probe.answers(probe.random, 0, 20):
             pass
         probe.close()
     return None

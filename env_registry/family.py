@@ -62,11 +62,16 @@ class Observations(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What a modifier must know to tell whether it fits."""
+    """What a modifier must know to tell whether it fits.
+
+    `timed` environments have physical time (`Simulator.step_ms`); `renders` says that `Simulator.render` draws them.
+    """
 
     kind: Kind
     actions: Actions
     observations: Observations
+    timed: bool = False
+    renders: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,8 @@ from copy import deepcopy
 from typing import Any
 
 import gymnasium
+import numpy as np
+from numpy.typing import NDArray
 
 from env_registry.seeding import EpisodeSeeds
 from env_registry.simulator import SINGLE_AGENT, Agent, Kind, Simulator
@@ -67,6 +69,11 @@ class GymnasiumSimulator(Simulator):
         if result[2] or result[3]:
             self.actors = _OVER
         return result
+
+    def render(self) -> NDArray[np.uint8]:
+        self.env.render_mode = "rgb_array"  # asked for when drawn, so that nothing is drawn on the way
+        picture: Any = self.env.render()
+        return np.asarray(picture, np.uint8)
 
     def save(self) -> dict[str, Any] | None:
         if self._state is None:

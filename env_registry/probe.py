@@ -76,7 +76,7 @@ class Probe:
     def actors(self) -> list[Callable[[], Actor]]:
         """Random actions, and the family's witness where it has one."""
         witness = self.spec.source.witness
-        chosen: list[Callable[[], Actor]] = [lambda: self._random]
+        chosen: list[Callable[[], Actor]] = [lambda: self.random]
         return [*chosen, lambda: witness(self._seen.inner)] if witness else chosen
 
     def answers(self, actor: Actor, seed: int, count: int, *, episodes: int | None = None) -> Iterator[Answer]:
@@ -110,7 +110,8 @@ class Probe:
     def close(self) -> None:
         self.simulator.close()
 
-    def _random(self, _: Any, rng: np.random.Generator) -> Any:
+    def random(self, _: Any, rng: np.random.Generator) -> Any:
+        """An actor: legal actions at random."""
         return random_action(self.simulator, rng)
 
 
@@ -200,7 +201,7 @@ def restores_exactly(probe: Probe) -> bool:
         It saves a state, but continues otherwise.
     """
     simulator = probe.simulator
-    for _ in probe.answers(probe._random, 0, 10):
+    for _ in probe.answers(probe.random, 0, 10):
         pass
     state = simulator.save()
     if state is None:

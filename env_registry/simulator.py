@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import gymnasium
 
@@ -48,6 +51,7 @@ class Simulator(ABC):
     observation_spaces: Mapping[Agent, gymnasium.Space[Any]]
     action_spaces: Mapping[Agent, gymnasium.Space[Any]]
     actors: Sequence[Agent]  # who acts next; empty between episodes
+    step_ms: float | None = None  # simulated milliseconds of a step, where the environment has physical time
     drawn: Mapping[str, float | int | bool | str] = {}  # values of distributions drawn for this episode
 
     @abstractmethod
@@ -61,6 +65,10 @@ class Simulator(ABC):
     def action_mask(self, agent: Agent) -> Any | None:
         """Legal actions of the agent that acts next (int8, one per action), or None where all are legal."""
         return None
+
+    def render(self) -> NDArray[np.uint8]:
+        """The present state as a picture, height x width x 3 (RGB)."""
+        raise NotImplementedError(f"{type(self).__name__} draws nothing")
 
     def save(self) -> dict[str, Any] | None:
         """The complete state as plain data, or None: then only replay is exact.

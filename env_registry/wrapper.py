@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from env_registry.axes import Scalar
 from env_registry.seeding import EpisodeSeeds
 from env_registry.simulator import Agent, Simulator
@@ -30,6 +33,13 @@ class Wrapper(Simulator):
     @property
     def drawn(self) -> Mapping[str, Scalar]:  # type: ignore[override]
         return self.inner.drawn
+
+    @property
+    def step_ms(self) -> float | None:  # type: ignore[override]
+        return self.inner.step_ms
+
+    def render(self) -> NDArray[np.uint8]:
+        return self.inner.render()
 
     def reset(self, seeds: EpisodeSeeds) -> Any:
         return self.inner.reset(seeds)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from env_registry.modifiers.actions import action_scale, delay, noise, sticky
+from env_registry.modifiers.actions import action_bias, action_scale, delay, latency, noise, sticky
 from env_registry.modifiers.modifier import Modifier
-from env_registry.modifiers.observations import obs_delay, obs_drop, obs_noise
+from env_registry.modifiers.observations import frame_stack, obs_delay, obs_drop, obs_mask, obs_noise, pixels
+from env_registry.modifiers.partners import partner
 from env_registry.modifiers.rewards import reward_delay, reward_noise, reward_sign, reward_sparse
 from env_registry.modifiers.time import repeat, time_limit
 
@@ -15,12 +16,18 @@ __all__ = ["Modifier", "modifiers"]
 _MODIFIERS = {
     (modifier.name, modifier.version): modifier
     for modifier in (
+        action_bias,
         action_scale,
         delay,
+        frame_stack,
+        latency,
         noise,
         obs_delay,
         obs_drop,
+        obs_mask,
         obs_noise,
+        partner,
+        pixels,
         repeat,
         reward_delay,
         reward_noise,

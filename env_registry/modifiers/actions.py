@@ -20,7 +20,7 @@ def _own(action: Any) -> Any:
     return action.copy() if isinstance(action, np.ndarray) else action
 
 
-def _neutral(space: Any) -> Any:
+def neutral(space: Any) -> Any:
     """Zero, or the value nearest to it, of a Box; the first action of a Discrete."""
     if hasattr(space, "low"):
         return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
@@ -34,7 +34,7 @@ class _Delayed(ActionModifier):
     def __init__(self, inner: Simulator, arguments: Arguments, position: int) -> None:
         super().__init__(inner, arguments, position)
         self._steps: int = arguments["steps"]
-        self._neutral = {agent: _neutral(space) for agent, space in inner.action_spaces.items()}
+        self._neutral = {agent: neutral(space) for agent, space in inner.action_spaces.items()}
 
     def forget(self) -> None:
         self.waiting = {agent: [neutral] * self._steps for agent, neutral in self._neutral.items()}
@@ -52,6 +52,28 @@ delay = Modifier(
     wrap=_Delayed,
     description="Each action takes effect `steps` steps late; before the first one arrives the action is zero "
     "(or the value of the range nearest to it), or the first of a discrete set.",
+    source="https://doi.org/10.1109/TAC.2003.809799",
+)
+
+
+class _Late(_Delayed):
+    def __init__(self, inner: Simulator, arguments: Arguments, position: int) -> None:
+        assert inner.step_ms is not None
+        steps = max(round(arguments["ms"] / inner.step_ms), 1)
+        super().__init__(inner, {"steps": steps}, position)
+
+
+latency = Modifier(
+    name="latency",
+    axes=(
+        FloatAxis(
+            name="ms", default=50.0, levels=(100.0, 200.0), low=0.1, high=10_000, unit="ms", description="how late"
+        ),
+    ),
+    fits=needs(kinds=_NO_TURNS, actions=_NO_MASK, timed=True),
+    wrap=_Late,
+    description="As `delay`, in milliseconds of simulated time, rounded to whole steps and at least one: the same "
+    "latency for environments whose steps differ in length.",
     source="https://doi.org/10.1109/TAC.2003.809799",
 )
 
@@ -129,6 +151,39 @@ noise = Modifier(
     wrap=_Noisy,
     description="Independent normal noise on every action; `sd` is a fraction of the action's range, to which the sum "
     "is clipped.",
+    source="https://arxiv.org/abs/1710.06537",
+)
+
+
+class _Biased(ActionModifier):
+    def __init__(self, inner: Simulator, arguments: Arguments, position: int) -> None:
+        super().__init__(inner, arguments, position)
+        self._shift = {
+            agent: arguments["share"] * (space.high.astype(np.float64) - space.low)  # type: ignore[attr-defined]
+            for agent, space in inner.action_spaces.items()
+        }
+
+    def act(self, agent: Agent, action: Any) -> Any:
+        space: Any = self.action_spaces[agent]
+        return np.clip(action + self._shift[agent], space.low, space.high).astype(space.dtype)
+
+
+action_bias = Modifier(
+    name="action_bias",
+    axes=(
+        FloatAxis(
+            name="share",
+            default=0.1,
+            levels=(-0.1, 0.25),
+            low=-1,
+            high=1,
+            unit="of the range",
+            description="constant offset",
+        ),
+    ),
+    fits=needs(kinds=_NO_TURNS, actions=(Actions.CONTINUOUS,)),
+    wrap=_Biased,
+    description="Every action is shifted by a constant share of its range and clipped: miscalibrated actuators.",
     source="https://arxiv.org/abs/1710.06537",
 )
 

@@ -71,6 +71,8 @@ def needs(
     kinds: tuple[Kind, ...] = tuple(Kind),
     actions: tuple[Actions, ...] = tuple(Actions),
     observations: tuple[Observations, ...] = tuple(Observations),
+    timed: bool = False,
+    renders: bool = False,
 ) -> Callable[[Traits], str | None]:
     """A `fits` that wants one of each."""
 
@@ -82,6 +84,10 @@ def needs(
         ):
             if has not in allowed:
                 return f"needs {' or '.join(allowed)} {what}; here they are {has}"
+        if timed and not traits.timed:
+            return "needs an environment with physical time"
+        if renders and not traits.renders:
+            return "needs an environment that can be drawn"
         return None
 
     return fits

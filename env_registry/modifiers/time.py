@@ -22,6 +22,10 @@ class _Repeated(Modified):
         super().__init__(inner, arguments, position)
         self._k: int = arguments["k"]
 
+    @property
+    def step_ms(self) -> float | None:  # type: ignore[override]
+        return None if self.inner.step_ms is None else self._k * self.inner.step_ms
+
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, Any]:
         return self._step_one(action) if self.kind is Kind.SINGLE else self._step_many(action)
 

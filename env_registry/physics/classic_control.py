@@ -199,7 +199,8 @@ def _pendulum_start(values: Mapping[str, Any]) -> dict[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """`state` names the attributes that hold the episode; `arguments` those axes that the constructor takes."""
+    """`state` names the attributes that hold the episode; `arguments` those axes that the constructor takes;
+    `time_step` the attribute that holds a step's seconds."""
 
     name: str
     entry_point: str
@@ -210,6 +211,7 @@ class _Task:
     reset_options: Callable[[Mapping[str, Any]], dict[str, float]]
     arguments: tuple[str, ...] = ()
     state: tuple[str, ...] = ("state",)
+    time_step: str = ""
     description: str
 
 
@@ -220,6 +222,7 @@ _TASKS = (
         time_limit=500,
         actions=Actions.DISCRETE,
         axes=ACROBOT_AXES,
+        time_step="dt",
         set_constants=_set_acrobot,
         reset_options=_around_zero,
         description="A two-link pendulum, driven at the joint between the links, swings its tip up to a height.",
@@ -230,6 +233,7 @@ _TASKS = (
         time_limit=500,
         actions=Actions.DISCRETE,
         axes=CARTPOLE_AXES,
+        time_step="tau",
         set_constants=_set_cartpole,
         reset_options=_around_zero,
         arguments=("sutton_barto_reward",),
@@ -264,6 +268,7 @@ _TASKS = (
         time_limit=200,
         actions=Actions.CONTINUOUS,
         axes=PENDULUM_AXES,
+        time_step="dt",
         set_constants=_set_pendulum,
         reset_options=_pendulum_start,
         arguments=("g",),
@@ -282,16 +287,24 @@ def _make(task: _Task, values: Mapping[str, Scalar]) -> Simulator:
     environment = getattr(import_module(f"gymnasium.envs.classic_control.{module}"), name)
     env = environment(**{argument: values[argument] for argument in task.arguments})
     task.set_constants(env, values)
-    return GymnasiumSimulator(
+    simulator = GymnasiumSimulator(
         env, time_limit=task.time_limit, reset_options=task.reset_options(values), state=task.state
     )
+    simulator.step_ms = 1e3 * getattr(env, task.time_step) if task.time_step else None
+    return simulator
 
 
 FAMILIES = tuple(
     Family(
         name=f"classic/{task.name}",
         domain=Domain.PHYSICS,
-        traits=Traits(kind=Kind.SINGLE, actions=task.actions, observations=Observations.VECTOR),
+        traits=Traits(
+            kind=Kind.SINGLE,
+            actions=task.actions,
+            observations=Observations.VECTOR,
+            timed=bool(task.time_step),
+            renders=True,
+        ),
         axes=task.axes,
         make=partial(_make, task),
         horizon=task.time_limit,

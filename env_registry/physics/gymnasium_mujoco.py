@@ -18,7 +18,7 @@ from env_registry.simulator import Kind, Simulator
 
 STANDARD_GRAVITY = 9.81  # m/s^2
 
-_TRAITS = Traits(kind=Kind.SINGLE, actions=Actions.CONTINUOUS, observations=Observations.VECTOR)
+_TRAITS = Traits(kind=Kind.SINGLE, actions=Actions.CONTINUOUS, observations=Observations.VECTOR, timed=True)
 
 
 # ------------------------------------------------------------------ axes of the physics

@@ -29,6 +29,7 @@ class MujocoSimulator(GymnasiumSimulator):
 
     def __init__(self, env: MujocoEnv, *, time_limit: int, physics: Mapping[str, float]) -> None:
         super().__init__(env, time_limit=time_limit, state=())
+        self.step_ms = 1e3 * env.dt
         if physics:
             edit_model(env.model, physics)
 
@@ -112,6 +113,10 @@ def _scale_softness(model: mujoco.MjModel, factor: float) -> None:
     model.geom_solref[model.geom_solref[:, 0] > 0, 0] *= factor
 
 
+def _set_damping(model: mujoco.MjModel, damping: float) -> None:
+    model.dof_damping[:] = damping
+
+
 def _scale_lag(model: mujoco.MjModel, factor: float) -> None:
     model.actuator_dynprm[:, 0] *= factor
 
@@ -133,4 +138,5 @@ EDITS: Mapping[str, Callable[[mujoco.MjModel, float], None]] = {
     "dry_friction_scale": _scale("dof_frictionloss"),
     "contact_softness": _scale_softness,
     "actuator_lag_scale": _scale_lag,
+    "damping": _set_damping,
 }

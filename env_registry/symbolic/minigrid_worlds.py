@@ -17,7 +17,7 @@ from env_registry.family import Actions, Domain, Family, Observations, Traits
 from env_registry.simulator import SINGLE_AGENT, Kind, Simulator
 from env_registry.symbolic.stepped_axis import SteppedIntAxis
 
-_TRAITS = Traits(kind=Kind.SINGLE, actions=Actions.DISCRETE, observations=Observations.MIXED)
+_TRAITS = Traits(kind=Kind.SINGLE, actions=Actions.DISCRETE, observations=Observations.MIXED, renders=True)
 _MISSION_CHARACTERS = string.ascii_lowercase + " ,"
 
 

@@ -199,7 +199,7 @@ FAMILIES = tuple(
     Family(
         name=f"toytext/{task.name}",
         domain=Domain.SYMBOLIC,
-        traits=Traits(kind=Kind.SINGLE, actions=Actions.DISCRETE, observations=task.observations),
+        traits=Traits(kind=Kind.SINGLE, actions=Actions.DISCRETE, observations=task.observations, renders=True),
         axes=task.axes,
         make=partial(_make, task),
         horizon=task.horizon,

@@ -14,8 +14,9 @@ from gymnasium.spaces import Box, Discrete
 
 from env_registry import EpisodeSeeds, Modifier, Simulator, families, make, modifiers, parse
 from env_registry.family import Actions, Observations, Traits
+from env_registry.modifiers.observations import shrunk
 from env_registry.packing import pack, unpack
-from env_registry.probe import steps
+from env_registry.probe import Probe, random_action
 from env_registry.simulator import SINGLE_AGENT, Kind
 
 LENGTH = 12
@@ -26,6 +27,7 @@ class One(Simulator):
 
     kind = Kind.SINGLE
     agents = (SINGLE_AGENT,)
+    step_ms = 20.0
 
     def __init__(self, length: int = LENGTH) -> None:
         self.observation_spaces = {SINGLE_AGENT: Box(-1000, 1000, (2,), np.float64)}
@@ -44,6 +46,9 @@ class One(Simulator):
         self.actors = () if over else self.agents
         return np.array([self.t, np.asarray(action).item()]), float(self.t), over, False, {}
 
+    def render(self) -> np.ndarray[Any, Any]:
+        return np.full((100, 150, 3), self.t, np.uint8)
+
     def save(self) -> dict[str, Any]:
         return {"t": self.t}
 
@@ -57,6 +62,7 @@ class Two(Simulator):
 
     kind = Kind.PARALLEL
     agents = ("long", "short")
+    step_ms = 20.0
 
     def __init__(self, length: int = LENGTH) -> None:
         self.parts = {"long": One(length), "short": One(length // 2)}
@@ -69,6 +75,9 @@ class Two(Simulator):
 
     def reset(self, seeds: EpisodeSeeds) -> Any:
         return {agent: one.reset(seeds) for agent, one in self.parts.items()}
+
+    def render(self) -> np.ndarray[Any, Any]:
+        return self.parts["long"].render()
 
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, Any]:
         assert tuple(action) == self.actors
@@ -308,7 +317,119 @@ def test_reward_sign_negates(simulator: Make, agent: str, length: int) -> None:
     assert rewards(episode(wrapped("reward_sign", simulator())), agent) == [-t for t in range(1, length + 1)]
 
 
-ALL = pytest.mark.parametrize("modifier", modifiers().values(), ids=lambda modifier: modifier.name)
+@every_agent
+def test_latency_is_a_delay_in_milliseconds_rounded_to_steps(simulator: Make, agent: str, length: int) -> None:
+    for ms, steps in ((1.0, 1), (50.0, 2), (60.0, 3)):  # a step is 20 ms
+        late = episode(wrapped("latency", simulator(), ms=ms))
+        assert executed(late, agent).tolist() == [*[0.0] * steps, *chosen(length - steps)]
+    twice = episode(wrapped("latency", wrapped("repeat", simulator(), k=2), ms=40.0))
+    assert executed(twice, agent)[0] == 0
+    assert executed(twice, agent)[1] == chosen(1)[0]
+
+
+@every_agent
+def test_action_bias_shifts_by_a_share_of_the_range_and_clips(simulator: Make, agent: str, length: int) -> None:
+    got = executed(episode(wrapped("action_bias", simulator(), share=0.25)), agent)
+    assert got == pytest.approx(chosen(length) + 0.5)  # the range is 2 wide
+    top = np.ones(1, np.float32)
+    assert executed(episode(wrapped("action_bias", simulator(), share=0.25), lambda t: top), agent).max() == 1
+
+
+@pytest.mark.parametrize(("simulator", "agent"), [(One, SINGLE_AGENT), (Two, "long")])
+def test_obs_mask_hides_the_same_numbers_for_a_whole_episode(simulator: Make, agent: str) -> None:
+    masked = wrapped("obs_mask", simulator(), share=0.5)
+    shares = []
+    for seed in range(200):
+        seen = np.array(column(episode(masked, seed=seed), agent, 0)[1:])
+        hidden = (seen == 0).all(axis=0)
+        assert (seen[:, ~hidden] != 0).all()
+        shares.append(hidden.mean())
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.1)
+
+
+@every_agent
+def test_frame_stack_shows_the_last_ones_oldest_first(simulator: Make, agent: str, length: int) -> None:
+    stacked = wrapped("frame_stack", simulator(), k=3)
+    rows = episode(stacked)
+    steps = np.array([observation[:, 0] for observation in column(rows, agent, 0)])
+    assert steps[:4].tolist() == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3]]
+    assert steps[-1].tolist() == [length - 2, length - 1, length]
+    assert stacked.observation_spaces[agent].shape == (3, 2)
+    assert stacked.observation_spaces[agent].contains(column(rows, agent, 0)[-1])
+
+
+def test_pixels_show_the_picture_that_was_shrunk() -> None:
+    drawn = wrapped("pixels", One())
+    rows = episode(drawn)
+    for t, picture in enumerate(column(rows, SINGLE_AGENT, 0)):
+        assert drawn.observation_spaces[SINGLE_AGENT].contains(picture)
+        assert (picture == t).all()
+
+
+def test_shrinking_takes_means_over_areas() -> None:
+    picture = np.zeros((4, 6, 3), np.uint8)
+    picture[:2, :3] = 100
+    picture[0, 0] = 40
+    assert shrunk(picture, 2)[..., 0].tolist() == [[90, 0], [0, 0]]
+    uneven = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    assert shrunk(uneven, 2)[1, 0].tolist() == uneven[2:, :3].reshape(-1, 3).mean(axis=0).astype(int).tolist()
+
+
+def test_a_classic_environment_is_seen_as_pixels() -> None:
+    simulator = make("classic/cartpole:pixels()")
+    picture = simulator.reset(EpisodeSeeds.of(0))
+    assert simulator.observation_spaces[SINGLE_AGENT].contains(picture)
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 2
+
+
+@pytest.mark.parametrize("ref", ["pettingzoo/tictactoe", "openspiel/goofspiel", "mpe/simple_spread"])
+@pytest.mark.parametrize("policy", ["random", "still", "copy"])
+def test_partners_leave_one_agent_who_plays_whole_episodes(ref: str, policy: str) -> None:
+    simulator = make(f"{ref}:partner(policy={policy})")
+    rng = np.random.default_rng(0)
+    for seed in range(5):
+        observations = simulator.reset(EpisodeSeeds.of(seed))
+        steps = 0
+        while simulator.actors:
+            assert simulator.actors == simulator.agents == tuple(observations)
+            observations, rewards, terminations, truncations, _ = simulator.step(random_action(simulator, rng))
+            assert set(rewards) <= set(simulator.agents)
+            steps += 1
+        assert steps
+        assert any(terminations.values()) or any(truncations.values())
+
+
+def test_partners_moves_are_rewarded_to_the_one_who_stays() -> None:
+    """Random partners beat a learner who always takes the first free square now and then; he hears of it."""
+    simulator = make("pettingzoo/tictactoe:partner(policy=random)")
+    outcomes = set()
+    for seed in range(60):
+        simulator.reset(EpisodeSeeds.of(seed))
+        (learner,) = simulator.agents
+        total = 0.0
+        while simulator.actors:
+            mask = simulator.action_mask(learner)
+            assert mask is not None
+            total += simulator.step({learner: int(np.flatnonzero(mask)[0])})[1].get(learner, 0.0)
+        outcomes.add(total)
+    assert {-1.0, 1.0} <= outcomes
+
+
+def test_partners_follow_their_own_stream() -> None:
+    def bits(seed: int) -> bytes:
+        simulator = make("openspiel/goofspiel:partner(policy=random)")
+        rng = np.random.default_rng(0)
+        found = [simulator.reset(EpisodeSeeds.of(seed))]
+        while simulator.actors:
+            found.append(simulator.step(random_action(simulator, rng))[:4])
+        return pack(found)
+
+    assert bits(1) == bits(1)
+    assert len({bits(seed) for seed in range(4)}) > 1
+
+
+FIT_ALL = [modifier for modifier in modifiers().values() if modifier.name not in ("partner", "pixels")]
+ALL = pytest.mark.parametrize("modifier", FIT_ALL, ids=lambda modifier: modifier.name)
 
 
 @ALL
@@ -373,8 +494,8 @@ def test_modifiers_apply_left_to_right_innermost_first() -> None:
 
 
 def game(ref: str) -> list[tuple[Any, ...]]:
-    simulator = make(ref)
-    return list(steps(simulator, parse("pettingzoo/tictactoe"), 0, 40))
+    probe = Probe(parse(ref))
+    return list(probe.answers(probe.random, 0, 40))
 
 
 def test_reward_modifiers_work_for_turns() -> None:
@@ -404,6 +525,7 @@ def traits(**changes: Any) -> Traits:
         "kind": Kind.SINGLE,
         "actions": Actions.CONTINUOUS,
         "observations": Observations.VECTOR,
+        "timed": True,
     }
     return Traits(**(plain | changes))
 
@@ -422,6 +544,9 @@ def test_every_modifier_fits_continuous_control(modifier: Modifier) -> None:
         ("delay", {"kind": Kind.TURN}, "needs single or parallel turns; here they are turn"),
         ("sticky", {"kind": Kind.TURN}, "needs single or parallel turns; here they are turn"),
         ("noise", {"actions": Actions.DISCRETE}, "needs continuous actions; here they are discrete"),
+        ("latency", {"timed": False}, "needs an environment with physical time"),
+        ("pixels", {}, "needs an environment that can be drawn"),
+        ("partner", {}, "needs parallel or turn turns; here they are single"),
         ("obs_noise", {"observations": Observations.IMAGE}, "needs vector observations; here they are image"),
     ],
 )
