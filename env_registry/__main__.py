@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from env_registry import cards
-from env_registry.catalogue import base_task, enumerate_specs
+from env_registry.catalogue import base_task, base_tasks, enumerate_specs
 from env_registry.family import families
 from env_registry.modifiers import modifiers
 from env_registry.problems import RefProblem
@@ -124,7 +124,10 @@ def _measure(only: list[str]) -> int:
     """Resumable: see `sweep`."""
     from env_registry import sweep
 
-    sweep.write(sweep.sweep(only))
+    journal = sweep.Journal()
+    tasks = list(base_tasks())
+    sweep.sweep(journal, [task for task in tasks if task.family.startswith(tuple(only) or "")])
+    sweep.write(journal, tasks)
     _stats(as_json=False)
     return 0
 

@@ -28,6 +28,8 @@ ENTRY_POINT_GROUP = "worldpool.families"
 _MODULES = (
     "env_registry.physics.gymnasium_mujoco",
     "env_registry.physics.classic_control",
+    "env_registry.physics.dm_control_suite",
+    "env_registry.physics.box2d",
     "env_registry.social.mpe",
     "env_registry.social.pettingzoo_games",
     "env_registry.social.openspiel",

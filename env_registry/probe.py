@@ -265,11 +265,12 @@ def _costs(probe: Probe) -> dict[str, Any]:
     rng = np.random.Generator(np.random.PCG64(0))
     first = simulator.agents[0]
     spent, seen, steps, paid = 0.0, 0, 0, 0.0
+    over = True
     rewards: list[float] = []
     ended: list[tuple[int, float]] = []
     for _ in range(_COSTED_STEPS):
         started = perf_counter()
-        if not simulator.actors:
+        if over:
             simulator.reset(seeds(2, len(ended)))
             steps, paid = 0, 0.0
         spent += perf_counter() - started
@@ -280,7 +281,8 @@ def _costs(probe: Probe) -> dict[str, Any]:
         seen += _bytes(observation)
         rewards.append(float(reward if simulator.kind is Kind.SINGLE else reward.get(first, 0.0)))
         steps, paid = steps + 1, paid + rewards[-1]
-        if not simulator.actors:
+        over = not simulator.actors
+        if over:
             ended.append((steps, paid))
     return {
         "step_us": spent / _COSTED_STEPS * 1e6,

@@ -21,7 +21,8 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -31,7 +32,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from env_registry import effects
-from env_registry.catalogue import COSTS, REJECTED, SPECS, Point, base_tasks, candidates, single_specs, singles
+from env_registry.catalogue import COSTS, REJECTED, SPECS, Point, candidates, single_specs, singles
 from env_registry.runtime import processor, runtime
 from env_registry.spec import Spec, parse
 
@@ -133,12 +134,17 @@ class MeasuringProcess:
         return {"ask": question["ask"], "ref": question["ref"], "error": why}
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return self._process.poll() is None
 
     def close(self) -> None:
         self._process.kill()
-        self._process.wait()
+        with suppress(BrokenPipeError):  # a question may still wait to be written
+            self._process.communicate()
 
 
 # --- the journal
@@ -149,33 +155,29 @@ class Journal:
 
     def __init__(self, path: Path = JOURNAL) -> None:
         path.parent.mkdir(exist_ok=True, parents=True)
+        self.path = path
         self._lock = threading.Lock()
         self.answers: dict[_Key, Answer] = {}
-        here = runtime().digest
-        if path.exists():
-            for line in path.read_text().splitlines():
-                try:
-                    answer = json.loads(line)
-                except ValueError:
-                    continue  # the last line of a sweep that was killed
-                if answer.get("runtime") == here:
-                    self.answers[answer["ask"], answer["ref"]] = answer
-        self._file = path.open("a")
+        whole, _, torn = (path.read_text() if path.exists() else "").rpartition("\n")
+        if torn:  # by the death of a sweep
+            path.write_text(whole + "\n")
+        for line in whole.splitlines():
+            answer = json.loads(line)
+            if answer["runtime"] == runtime().digest:
+                self.answers[answer["ask"], answer["ref"]] = answer
 
     def keep(self, answer: Answer) -> None:
         with self._lock:
             self.answers[answer["ask"], answer["ref"]] = answer
-            self._file.write(json.dumps({**answer, "runtime": runtime().digest}, separators=(",", ":")) + "\n")
-            self._file.flush()
+            with self.path.open("a") as file:
+                file.write(json.dumps({**answer, "runtime": runtime().digest}, separators=(",", ":")) + "\n")
 
 
 # --- the sweep
 
 
-def sweep(only: Sequence[str] = (), *, jobs: int | None = None) -> Journal:
-    """Measure what the journal lacks, of the families whose names begin with one of `only` (default: all)."""
-    tasks = [task for task in base_tasks() if task.family.startswith(tuple(only) or "")]
-    journal = Journal()
+def sweep(journal: Journal, tasks: Sequence[Spec], *, jobs: int | None = None) -> None:
+    """Measure what the journal lacks of these base tasks."""
     waiting: queue.SimpleQueue[Spec | None] = queue.SimpleQueue()
     progress = Progress(
         *Progress.get_default_columns(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
@@ -191,7 +193,6 @@ def sweep(only: Sequence[str] = (), *, jobs: int | None = None) -> Journal:
             sweeper.start()
         for sweeper in sweepers:
             sweeper.join()
-    return journal
 
 
 class _Sweeper(threading.Thread):
@@ -265,11 +266,11 @@ class Rejected:
     reason: str
 
 
-def select_specs(answers: Mapping[_Key, Answer]) -> tuple[list[Spec], list[Rejected]]:
+def select_specs(answers: Mapping[_Key, Answer], declared: Iterable[Spec]) -> tuple[list[Spec], list[Rejected]]:
     """What the catalogue lists, in its order, and what it leaves out; of equal specs the plainest stays."""
     rejected: list[Rejected] = []
     tasks = []
-    for task in base_tasks():
+    for task in declared:
         reason = _task_problem(answers, task)
         if reason is None:
             tasks.append(task)
@@ -292,12 +293,12 @@ def select_specs(answers: Mapping[_Key, Answer]) -> tuple[list[Spec], list[Rejec
     return [spec for task in tasks for spec in chosen[task.ref]], sorted(rejected, key=lambda each: each.ref)
 
 
-def write(journal: Journal) -> None:
-    """Replace the committed files by what the journal tells."""
+def write(journal: Journal, tasks: Iterable[Spec], folder: Path = SPECS.parent) -> None:
+    """Replace the files by what the journal tells of these base tasks."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    specs, rejected = select_specs(journal.answers)
+    specs, rejected = select_specs(journal.answers, tasks)
     prints = [journal.answers["print", spec.ref] for spec in specs]
     looks = [journal.answers.get(("look", spec.ref)) for spec in specs]
     facts = {
@@ -333,6 +334,7 @@ def write(journal: Journal) -> None:
     )
     listed = pa.table({name: [getattr(each, name) for each in rejected] for name in ("ref", "rule", "reason")})
     for path, content in ((SPECS, table), (COSTS, costs), (REJECTED, listed)):
+        path = folder / path.name
         draft = path.with_suffix(".draft")
         pq.write_table(content, draft, compression="zstd", compression_level=19)
         draft.replace(path)
