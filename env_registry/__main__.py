@@ -7,15 +7,16 @@ import json
 import os
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
 from env_registry import cards
-from env_registry.catalogue import base_task, base_tasks, enumerate_specs
-from env_registry.family import families
+from env_registry.catalogue import REJECTED, SPECS, base_task, base_tasks, enumerate_specs
 from env_registry.modifiers import modifiers
 from env_registry.problems import RefProblem
 from env_registry.spec import Spec, parse
@@ -31,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
         "measure", help="measure what was not yet, and write the catalogue's files; resumable"
     )
     measure.add_argument("only", nargs="*", help="beginnings of families' names; the others are left as they are")
+    verify = commands.add_parser("verify", help="measure a random sample again and hold it against the files")
+    verify.add_argument("--sample", type=int, default=2000)
+    verify.add_argument("--seed", type=int, default=int(f"{datetime.now(UTC):%Y%m%d}"), help="default: today's date")
     commands.add_parser("check", help="whether a family keeps its promises").add_argument("family_or_ref")
     commands.add_parser("answer", help="measure what stdin asks, for `measure`")
     options = parser.parse_args(arguments)
@@ -52,6 +56,8 @@ def _run(options: argparse.Namespace) -> int:
             _show(parse(options.ref))
         case "measure":
             return _measure(options.only)
+        case "verify":
+            return _verify(options.sample, options.seed)
         case "check":
             return _check(options.family_or_ref)
         case "answer":
@@ -64,18 +70,35 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def stats() -> dict[str, Any]:
-    """Numbers of what is enumerated; specs and base tasks always together."""
+    """Numbers of the committed files; specs and base tasks always together, single-turn tasks apart."""
     domains: Counter[str] = Counter()
-    tasks = set()
+    tasks, listed, single_turn = set(), set(), 0
     for spec in enumerate_specs():
+        if spec.source.single_turn:
+            single_turn += 1
+            continue
         domains[spec.source.domain] += 1
         tasks.add(base_task(spec))
+        listed.add(spec.family)
     return {
         "specs": domains.total(),
         "domains": dict(sorted(domains.items())),
-        "families": len(families()),
+        "families": len(listed),
         "base_tasks": len(tasks),
         "modifiers": len({name for name, _ in modifiers()}),
+        "single_turn": single_turn,
+        **_measured(),
+    }
+
+
+def _measured() -> dict[str, Any]:
+    import pyarrow.parquet as pq
+
+    fingerprints = pq.read_table(SPECS, columns=["fingerprint"])["fingerprint"]
+    rejected = pq.read_table(REJECTED, columns=["rule"])["rule"]
+    return {
+        "unique_fingerprints": len(fingerprints.unique()),
+        "rejected": dict(sorted(Counter(rejected.to_pylist()).items())),
     }
 
 
@@ -85,10 +108,12 @@ def _stats(*, as_json: bool) -> None:
         print(json.dumps(found))
         return
     table = Table("", "count")
-    for name in ("specs", "base_tasks", "families", "modifiers"):
+    for name in ("specs", "base_tasks", "families", "modifiers", "single_turn", "unique_fingerprints"):
         table.add_row(name.replace("_", " "), f"{found[name]:,}")
     for domain, count in found["domains"].items():
         table.add_row(f"specs in {domain}", f"{count:,}")
+    for rule, count in found["rejected"].items():
+        table.add_row(f"rejected: {rule.replace('_', ' ')}", f"{count:,}")
     Console().print(table)
 
 
@@ -118,6 +143,17 @@ def _check(family_or_ref: str) -> int:
         console.print(f"{mark}  {verdict.check}: {escape(verdict.subject)} {escape(verdict.problem or '')}")
     console.print("conforms" if not broken else f"{broken} checks failed")
     return 1 if broken else 0
+
+
+def _verify(count: int, seed: int) -> int:
+    from env_registry import verify
+
+    refs = verify.sample(count, seed)
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task(f"{count} specs, seed {seed}", total=2 * count)
+        problems = verify.verify(refs, lambda: progress.advance(bar))
+    print(*problems, f"{count} specs in two processes (seed {seed}): {len(problems)} differ", sep="\n")
+    return 1 if problems else 0
 
 
 def _measure(only: list[str]) -> int:

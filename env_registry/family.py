@@ -36,6 +36,7 @@ _MODULES = (
     "env_registry.symbolic.minigrid_worlds",
     "env_registry.symbolic.toy_text",
     "env_registry.symbolic.cellular_automata",
+    "env_registry.symbolic.formal",
 )
 
 
