@@ -12,7 +12,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-_ROOMS = {"mujoco": "physics", "classic": "physics", "minigrid": "symbolic", "toytext": "symbolic", "rules": "symbolic"}
+_ROOMS = {
+    "mujoco": "physics",
+    "classic": "physics",
+    "dm_control": "dm_control",
+    "box2d": "box2d",
+    "minigrid": "symbolic",
+    "toytext": "symbolic",
+    "rules": "symbolic",
+    "formal": "formal",
+}
 
 
 class BareEnvironment(Protocol):

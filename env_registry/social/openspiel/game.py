@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib import import_module
 from typing import Any, TypeAlias
 
 from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, IntAxis, Scalar
@@ -55,35 +56,49 @@ def with_integer(name: str, values: Mapping[str, Scalar]) -> Parameters:
 def game(
     short_name: str,
     *axes: Axis,
-    horizon: int,
+    horizon: int | Callable[[Mapping[str, Scalar]], int],
     description: str,
     tags: tuple[str, ...],
     name: str | None = None,
     actions: Actions = Actions.MASKED,
     parameters: Callable[[Mapping[str, Scalar]], Parameters] = dict,
+    seeded_by: str | None = None,
+    module: str | None = None,
 ) -> Family:
-    """A family of one game; `parameters` turns the axes' values into OpenSpiel's where the two differ."""
+    """A family of one game; `parameters` turns the axes' values into OpenSpiel's where the two differ.
+
+    `seeded_by` names the parameter that seeds a game's own random generator, `module` the module of OpenSpiel that must
+    be imported for its games in Python.
+    """
     return Family(
         name=f"openspiel/{name or short_name}",
         domain=Domain.SOCIAL,
         traits=Traits(kind=Kind.TURN, actions=actions, observations=Observations.VECTOR),
         axes=axes,
-        make=partial(_make, short_name, parameters, actions is Actions.MASKED),
+        make=partial(_make, short_name, parameters, actions is Actions.MASKED, seeded_by, module),
         horizon=horizon,
         description=description,
-        source=f"OpenSpiel, https://arxiv.org/abs/1908.09453, game `{short_name}`",
+        source=source(short_name),
         licence="Apache-2.0",
         distribution="open-spiel",
         tags=tags,
     )
 
 
+def source(short_name: str) -> str:
+    return f"OpenSpiel, https://arxiv.org/abs/1908.09453, game `{short_name}`"
+
+
 def _make(
     short_name: str,
     parameters: Callable[[Mapping[str, Scalar]], Parameters],
     masked: bool,
+    seeded_by: str | None,
+    module: str | None,
     values: Mapping[str, Scalar],
 ) -> Simulator:
     from env_registry.social.openspiel.simulator import OpenSpielSimulator
 
-    return OpenSpielSimulator(short_name, parameters(values), masked=masked)
+    if module:
+        import_module(module)
+    return OpenSpielSimulator(short_name, parameters(values), masked=masked, seeded_by=seeded_by)

@@ -9,7 +9,8 @@ one, else the observation, as in `rl_environment`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ class OpenSpielSimulator(Simulator):
     """One game of OpenSpiel; its players are `player_0`, `player_1`, …
 
     Observations are float32 vectors. At a simultaneous node every player acts. `masked` says that some actions are
-    illegal at times.
+    illegal at times. A game that draws from a generator of its own takes its seed as the parameter `seeded_by`: it is
+    loaded anew for every episode, and only replay is exact.
 
     Raises
     ------
@@ -35,10 +37,13 @@ class OpenSpielSimulator(Simulator):
 
     kind = Kind.TURN
 
-    def __init__(self, game: str, parameters: Mapping[str, Any], *, masked: bool) -> None:
+    def __init__(self, game: str, parameters: Mapping[str, Any], *, masked: bool, seeded_by: str | None = None) -> None:
         import pyspiel
 
-        self._game = pyspiel.load_game(game, dict(parameters))
+        self._load: Callable[[dict[str, Any]], Any] = partial(pyspiel.load_game, game)
+        self._parameters = dict(parameters)
+        self._seeded_by = seeded_by
+        self._game = self._load(self._parameters)
         self._masked = masked
         self._informed = self._game.get_type().provides_information_state_tensor
         size = self._game.information_state_tensor_size() if self._informed else self._game.observation_tensor_size()
@@ -53,6 +58,8 @@ class OpenSpielSimulator(Simulator):
 
     def reset(self, seeds: EpisodeSeeds) -> dict[Agent, Any]:
         self._chance = np.random.RandomState(seeds.environment)
+        if self._seeded_by:
+            self._game = self._load({**self._parameters, self._seeded_by: seeds.environment})
         self._state = self._game.new_initial_state()
         self._pass_chance_nodes()
         return {agent: self._observe(agent) for agent in self.actors}
@@ -78,15 +85,19 @@ class OpenSpielSimulator(Simulator):
     def action_mask(self, agent: Agent) -> NDArray[np.int8] | None:
         if not self._masked:
             return None
-        return np.array(self._state.legal_actions_mask(self._player[agent]), dtype=np.int8)
+        mask = np.zeros(self._game.num_distinct_actions(), dtype=np.int8)
+        mask[self._state.legal_actions(self._player[agent])] = 1
+        return mask
 
     def save(self) -> dict[str, Any] | None:
-        if self._state is None:
+        if self._state is None or self._seeded_by:
             return None
         _, keys, position, _, _ = self._chance.get_state(legacy=True)
         return {"state": self._state.serialize(), "chance_keys": keys, "chance_position": position}
 
     def load(self, state: dict[str, Any]) -> None:
+        if self._seeded_by:
+            super().load(state)  # refuses
         self._state = self._game.deserialize_state(state["state"])
         self._chance.set_state(("MT19937", state["chance_keys"], state["chance_position"], 0, 0.0))
         self.actors = self._who_acts()
