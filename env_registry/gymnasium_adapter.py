@@ -39,10 +39,10 @@ class GymnasiumSimulator(Simulator):
         state: Sequence[str] | None = None,
     ) -> None:
         self.env = env
-        if type(env.action_space) is gymnasium.spaces.Discrete:
-            env.action_space = _QuickDiscrete(env.action_space)
         self.observation_spaces = {SINGLE_AGENT: env.observation_space}
         self.action_spaces = {SINGLE_AGENT: env.action_space}
+        if type(env.action_space) is gymnasium.spaces.Discrete:
+            env.action_space = _QuickDiscrete(env.action_space)
         self.actors = _OVER
         self._step_env = env.step
         # Counted down, so that the limit costs one comparison with zero; without a limit it never gets there.

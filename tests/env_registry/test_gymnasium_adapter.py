@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from env_registry.gymnasium_adapter import GymnasiumSimulator
+from env_registry.simulator import SINGLE_AGENT
 
 INTEGERS = st.integers(-(2**70), 2**70) | st.integers(-8, 8)
 VALUES = INTEGERS | st.booleans() | st.floats() | st.integers(-8, 8).map(np.int64) | st.none()
@@ -24,7 +25,8 @@ class Bare(gymnasium.Env[Any, Any]):
 def test_an_environment_checks_actions_as_gymnasium_does(n: int, start: int, value: Any) -> None:
     space = gymnasium.spaces.Discrete(n, start=start)
     env = Bare(space)
-    GymnasiumSimulator(env)
+    simulator = GymnasiumSimulator(env)
+    assert simulator.action_spaces[SINGLE_AGENT] is space
     assert env.action_space is not space
     assert env.action_space == space
     assert env.action_space.contains(value) == space.contains(value)
