@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
 from env_registry import cards
+from env_registry.axes import format_value
 from env_registry.catalogue import REJECTED, SPECS, base_task, base_tasks, enumerate_specs
 from env_registry.modifiers import modifiers
 from env_registry.problems import RefProblem
@@ -43,6 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     except RefProblem as problem:
         print(problem, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -107,29 +111,34 @@ def _stats(*, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found))
         return
-    table = Table("", "count")
-    for name in ("specs", "base_tasks", "families", "modifiers", "single_turn", "unique_fingerprints"):
-        table.add_row(name.replace("_", " "), f"{found[name]:,}")
-    for domain, count in found["domains"].items():
-        table.add_row(f"specs in {domain}", f"{count:,}")
-    for rule, count in found["rejected"].items():
-        table.add_row(f"rejected: {rule.replace('_', ' ')}", f"{count:,}")
-    Console().print(table)
+    names = ("specs", "base_tasks", "families", "modifiers", "single_turn", "unique_fingerprints")
+    counts = {name.replace("_", " "): found[name] for name in names}
+    counts |= {f"specs in {domain}": count for domain, count in found["domains"].items()}
+    counts |= {f"rejected: {rule.replace('_', ' ')}": count for rule, count in found["rejected"].items()}
+    _print_lines({name: f"{count:,}" for name, count in counts.items()})
 
 
 def _show(spec: Spec) -> None:
-    table = Table(show_header=False)
-    table.add_row("ref", spec.ref)
-    table.add_row("digest", spec.digest)
-    table.add_row("base task", base_task(spec))
-    table.add_row("description", spec.source.description)
+    lines = {
+        "ref": spec.ref,
+        "digest": spec.digest,
+        "base task": base_task(spec),
+        "description": spec.source.description,
+    }
     for name, value in spec.values.items():
         axis = spec.source.axis(name)
-        table.add_row(name, f"{value} {axis.unit if axis else ''}".strip())
+        lines[name] = f"{format_value(value)} {axis.unit if axis else ''}".strip()
     card = cards.card_of(spec)
     for name, value in vars(card).items() if card else ():
-        table.add_row(name, str(value))
-    Console().print(table)
+        lines[f"card.{name}"] = value if isinstance(value, str) else json.dumps(value)
+    _print_lines(lines)
+
+
+def _print_lines(texts: Mapping[str, str]) -> None:
+    """A line each, however long: what is copied from a terminal, or searched in a pipe, must be whole."""
+    width = max(map(len, texts))
+    for name, text in texts.items():
+        print(f"{name:<{width}}  {text}")
 
 
 def _check(family_or_ref: str) -> int:
@@ -169,4 +178,5 @@ def _measure(only: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # ends without a word when `head` has read enough
     sys.exit(main())

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Select, cast, delete, func, insert, select
+from sqlalchemy import ColumnElement, Select, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import env_registry
-from env_registry import RefProblem, Spec
+from env_registry import Card, RefProblem, Spec
+from service import db
 from service.api import schemas
 from service.errors import Invalid, NotFound, UnknownEnvironment
 from service.models import CatalogueState, Environment
@@ -28,7 +30,6 @@ DEFAULT_MAKE_MS = 50.0
 DEFAULT_STEP_BYTES = 1024
 DEFAULT_MEMORY_MB = 1024
 """Assumed of families that no card was measured of (third-party ones)."""
-SHOWN_PROBLEMS = 20
 
 log = structlog.get_logger()
 
@@ -36,7 +37,7 @@ log = structlog.get_logger()
 # --- resolve
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=10_000)
 def parse(ref: str) -> Spec:
     return env_registry.parse(ref)
 
@@ -69,7 +70,7 @@ def resolve_all(refs: Sequence[str], *, field: str) -> list[Spec]:
         except RefProblem as problem:
             errors.append((f"{field}[{index}]", f"{ref[:200]}: {problem}"))
     if errors:
-        raise Invalid(f"{len(errors)} of {len(refs)} refs do not resolve", errors=errors[:SHOWN_PROBLEMS])
+        raise Invalid(f"{len(errors)} of {len(refs)} refs do not resolve", errors=errors)
     return specs
 
 
@@ -84,14 +85,15 @@ async def find(session: AsyncSession, ref_or_digest: str) -> Spec:
     return resolve(ref_or_digest)
 
 
+@lru_cache(maxsize=100_000)  # more than the catalogue: a scan of more than fits never finds what the last one left
 def cost(ref: str, digest: str) -> Cost:
     """What the spec takes, by the card of its base task."""
-    spec = parse(ref)
+    spec = env_registry.parse(ref)
     card = env_registry.card_of(spec)
     return Cost(
         ref=ref,
         digest=digest,
-        step_us=step_us(spec),
+        step_us=_step_us(spec, card),
         make_ms=card.make_ms if card else DEFAULT_MAKE_MS,
         memory_mb=max(int(card.memory_mb), DEFAULT_MEMORY_MB) if card else DEFAULT_MEMORY_MB,
         step_bytes=card.observation_bytes if card else DEFAULT_STEP_BYTES,
@@ -99,9 +101,8 @@ def cost(ref: str, digest: str) -> Cost:
     )
 
 
-def step_us(spec: Spec) -> float:
+def _step_us(spec: Spec, card: Card | None) -> float:
     """Estimated microseconds of one step of the spec: frames skipped count."""
-    card = env_registry.card_of(spec)
     repeats = 1
     for use in spec.modifiers:
         if use.name == "repeat":
@@ -127,7 +128,7 @@ def place(ref: str) -> dict[str, str]:
 def show(spec: Spec, *, catalogued: bool) -> schemas.Environment:
     source = spec.source
     card = env_registry.card_of(spec)
-    json = spec.json()
+    document = spec.json()
     return schemas.Environment(
         ref=spec.ref,
         digest=spec.digest,
@@ -136,11 +137,11 @@ def show(spec: Spec, *, catalogued: bool) -> schemas.Environment:
         base_task=env_registry.base_task(spec),
         kind=source.traits.kind,
         tags=list(source.tags),
-        parameters=json["parameters"],
-        modifiers=json["modifiers"],
+        parameters=document["parameters"],
+        modifiers=document["modifiers"],
         catalogued=catalogued,
         horizon=horizon(spec),
-        step_us=step_us(spec),
+        step_us=_step_us(spec, card),
         make_ms=card.make_ms if card else DEFAULT_MAKE_MS,
     )
 
@@ -271,18 +272,16 @@ async def load(session: AsyncSession) -> int:
     by_family: Counter[str] = Counter()
     domains: Counter[str] = Counter()
     tasks: set[str] = set()
-    batch: list[dict[str, Any]] = []
-    for ordinal, spec in enumerate(env_registry.enumerate_specs()):
-        row = _row(ordinal, spec)
-        by_family[row["family"]] += 1
-        domains[row["domain"]] += 1
-        tasks.add(row["base_task"])
-        batch.append(row)
-        if len(batch) == 5000:
-            await _insert(session, batch)
-            batch = []
-    if batch:
-        await _insert(session, batch)
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for ordinal, spec in enumerate(env_registry.enumerate_specs()):
+            row = _row(ordinal, spec)
+            by_family[row["family"]] += 1
+            domains[row["domain"]] += 1
+            tasks.add(row["base_task"])
+            yield row
+
+    await db.copy(session, Environment.__table__, rows())
     total = by_family.total()
     counts = {
         "specs": total,
@@ -310,7 +309,6 @@ def source_sha256() -> str:
 
 def _row(ordinal: int, spec: Spec) -> dict[str, Any]:
     source = spec.source
-    json = spec.json()
     return {
         "digest": bytes.fromhex(spec.digest),
         "ordinal": ordinal,
@@ -321,11 +319,7 @@ def _row(ordinal: int, spec: Spec) -> dict[str, Any]:
         "kind": str(source.traits.kind),
         "tags": list(source.tags),
         "modifiers": [use.name for use in spec.modifiers],
-        "parameters": json["parameters"],
-        "step_us": step_us(spec),
+        "parameters": json.dumps(spec.json()["parameters"]),
+        "step_us": _step_us(spec, env_registry.card_of(spec)),
         "words": _words(f"{spec.ref} {' '.join(source.tags)} {source.description}"),
     }
-
-
-async def _insert(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
-    await session.execute(insert(Environment), rows)

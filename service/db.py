@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import psycopg
 import structlog
-from sqlalchemy import text
+from psycopg import sql
+from sqlalchemy import FromClause, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 SCHEDULE = "worldpool_schedule"
@@ -35,6 +38,25 @@ def sessions(engine: AsyncEngine) -> Sessions:
 async def notify(session: AsyncSession, channel: str, payload: str = "") -> None:
     """Wake the listeners of `channel` when this transaction commits."""
     await session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+
+
+async def copy(session: AsyncSession, table: FromClause, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Append rows that have every column of `table`, by COPY: six times as fast as INSERT where there are thousands.
+
+    Values are of PostgreSQL's types or their text (JSON is text). `rows` is read on while the database works.
+    """
+    columns = [column.name for column in table.columns]
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(table.description), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    driver = (await (await session.connection()).get_raw_connection()).driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)
+    try:
+        async with driver.cursor() as cursor, cursor.copy(statement) as copying:
+            for row in rows:
+                await copying.write_row([row[name] for name in columns])
+    except psycopg.Error as error:  # as SQLAlchemy would report it
+        raise DBAPIError("COPY", None, error, connection_invalidated=driver.broken) from error
 
 
 def driver_url(url: str) -> str:

@@ -22,6 +22,10 @@ class Problem(Exception):
         self.retry_after_s = retry_after_s
 
 
+class MalformedJson(Problem):
+    type = "malformed-json"
+
+
 class Unauthenticated(Problem):
     status = HTTPStatus.UNAUTHORIZED
     type = "unauthenticated"
@@ -64,6 +68,11 @@ class Gone(Problem):
 class PreconditionFailed(Problem):
     status = HTTPStatus.PRECONDITION_FAILED
     type = "precondition-failed"
+
+
+class UnsupportedMediaType(Problem):
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    type = "unsupported-media-type"
 
 
 class PreconditionRequired(Problem):

@@ -251,14 +251,15 @@ def queue(worker_id: UUID) -> str:
 async def claim(
     session: AsyncSession, lease_id: UUID, request: contract.Claim, *, site_id: UUID, now: datetime
 ) -> contract.Item:
-    """Start a granted lease, once. A message seen twice finds the lease running and is refused.
+    """Start a granted lease, once. The attempt that started it may ask again: its answer was lost. A message seen twice
+    is another attempt and refused.
 
     Raises
     ------
     Gone
         The lease has ended, has another fence or never was this worker's.
     Conflict
-        The lease has been claimed before.
+        Another attempt has claimed the lease.
     """
     row = (
         await session.execute(
@@ -273,9 +274,10 @@ async def claim(
     if row is None or row.Lease.fence != request.fence or row.Lease.state == LeaseState.RELEASED:
         raise Gone("the lease has ended or was never this worker's")
     lease, item, run = row
-    if lease.state != LeaseState.GRANTED:
-        raise Conflict("the lease has been claimed before")
-    lease.state, lease.claimed_at, lease.seen_at = LeaseState.RUNNING, now, now
+    if lease.state == LeaseState.GRANTED:
+        lease.state, lease.attempt, lease.claimed_at, lease.seen_at = LeaseState.RUNNING, request.attempt, now, now
+    elif lease.attempt != request.attempt:
+        raise Conflict("another attempt has claimed the lease")
     return contract.Item(
         lease_id=lease.id,
         fence=lease.fence,

@@ -93,6 +93,7 @@ class IdempotencyKey(Base):
     body: Mapped[str | None]
     location: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (Index(None, "created_at"),)
 
 
 class Audit(Base):
@@ -301,6 +302,7 @@ class Lease(Base):
     estimate_ms: Mapped[int]
     epoch: Mapped[int]
     steps: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[UUID | None]
     granted_at: Mapped[datetime] = mapped_column(server_default=func.now())
     claimed_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -118,6 +119,7 @@ async def me(session: AsyncSession, caller: Caller, *, now: datetime) -> schemas
     return schemas.Me(
         cell=cell.name if cell else None,
         scopes=sorted(caller.scopes),
+        share_mc=share_mc(own, nodes, row.limit_mc),
         nominal_mc=own.nominal_mc,
         used_mc=own.used_mc,
         borrowed_mc=max(own.used_mc - own.nominal_mc, 0),
@@ -129,6 +131,16 @@ async def me(session: AsyncSession, caller: Caller, *, now: datetime) -> schemas
         decayed_core_ms=decayed(own.decayed_core_ms, own.decayed_at, now, timedelta(seconds=row.half_life_s)),
         held=own.state != "active",
     )
+
+
+def share_mc(node: QuotaNode, nodes: Sequence[QuotaNode], limit_mc: int) -> float:
+    """What `node` is entitled to of the limit, before rounding to slots: by weight among siblings, up to the root."""
+    share = Fraction(limit_mc)
+    parents = {each.id: each for each in nodes}
+    while node.parent_id is not None:
+        share *= Fraction(node.weight, sum(each.weight for each in nodes if each.parent_id == node.parent_id))
+        node = parents[node.parent_id]
+    return float(share)
 
 
 async def _queued(session: AsyncSession, leaf: UUID | None) -> int:

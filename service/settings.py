@@ -68,6 +68,12 @@ class Settings(BaseSettings):
         repr=False,
         description="Key that `bootstrap` gives to the site `local`, for its workers. Default: a new one.",
     )
+    orphan_hours: int = Field(
+        24,
+        ge=1,
+        description="Age in hours at which an object in a site's store is deleted that belongs to no chunk and to no "
+        "live lease. Two pools must not share a store: give each a bucket or a prefix of its own.",
+    )
     max_failures: int = Field(
         3,
         ge=1,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.store import ObjectStore, from_url
 
 from service.errors import Invalid, Unavailable
+
+if TYPE_CHECKING:
+    from obstore import ObjectMeta
 
 SCHEMES = ("file", "s3", "gs", "az")
 PART = 4 * 1024 * 1024
@@ -45,19 +50,45 @@ async def read(url: str, key: str) -> AsyncIterator[bytes]:
     Unavailable
         The store does not have it, or does not answer.
     """
-    try:
+    with _expected_to(f"give {key}"):
         found = await obstore.get_async(opened(url), key)
         async for part in found.stream(min_chunk_size=PART):
             yield bytes(part)
-    except (OSError, FileNotFoundError, obstore.exceptions.BaseError) as error:
-        raise Unavailable(f"the site's store cannot give {key}: {type(error).__name__}", retry_after_s=5) from error
+
+
+async def listing(url: str, prefix: str, *, size: int) -> AsyncIterator[Sequence[ObjectMeta]]:
+    """All objects under a prefix, in batches of at most `size`, in no order; each batch is read when it is asked for.
+
+    Raises
+    ------
+    Unavailable
+        The store does not answer, or does not let itself be listed.
+    """
+    with _expected_to("be listed"):
+        async for batch in obstore.list(opened(url), prefix, chunk_size=size):
+            yield batch
 
 
 async def delete(url: str, keys: Iterable[str]) -> None:
-    """Delete objects; those that are gone already count as deleted."""
-    store = opened(url)
-    for key in keys:
-        try:
-            await obstore.delete_async(store, key)
-        except FileNotFoundError:
-            await asyncio.sleep(0)
+    """Delete objects; those that are gone already count as deleted.
+
+    Raises
+    ------
+    Unavailable
+        The store does not answer, or does not let them be deleted.
+    """
+    with _expected_to("delete objects"):
+        store = opened(url)
+        for key in keys:
+            try:
+                await obstore.delete_async(store, key)
+            except FileNotFoundError:
+                await asyncio.sleep(0)
+
+
+@contextmanager
+def _expected_to(do: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, obstore.exceptions.BaseError) as error:
+        raise Unavailable(f"the site's store cannot {do}: {type(error).__name__}", retry_after_s=5) from error

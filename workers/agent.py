@@ -14,7 +14,7 @@ import structlog
 
 from workers import contract, frames, store
 from workers.api import Refused, ServiceApi, Unavailable
-from workers.leases import Lease, Leases
+from workers.leases import FENCE_S, Lease, Leases
 from workers.runners import RunnerPool
 from workers.slots import STALL_S, Attempt, Slots
 
@@ -106,8 +106,9 @@ class Agent:
             self._leases.drop(lease)
 
     def _claim(self, grant: contract.Grant, worker_id: UUID) -> contract.Item | None:
-        claim = contract.Claim(worker_id=worker_id, fence=grant.fence)
-        deadline = time.monotonic() + contract.CLAIM_DEADLINE_S
+        """As long as the lease may still be ours; a message that comes again is another attempt, and refused."""
+        claim = contract.Claim(worker_id=worker_id, fence=grant.fence, attempt=uuid4())
+        deadline = time.monotonic() + FENCE_S
         for _ in _attempts(lambda: time.monotonic() < deadline):
             try:
                 item = self._api.claim(grant.lease_id, claim)
@@ -150,7 +151,7 @@ class Agent:
             if attempt.chunk is not None and not released.accepted:
                 store.delete(job.store_url, job.item.object_key)
             return
-        log.warning("lease.given_up", lease=str(lease.lease_id))  # its chunk, if there is one, stays as an orphan
+        log.warning("lease.given_up", lease=str(lease.lease_id))  # the service collects what it left in the store
 
     # --- heartbeats
 

@@ -71,6 +71,7 @@ class Grant(Message):
 class Claim(Message):
     worker_id: UUID
     fence: int
+    attempt: UUID = Field(description="made once for each grant message taken; sent again, it gets its item again")
 
 
 class SpecRef(Message):

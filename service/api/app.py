@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +25,10 @@ log = structlog.get_logger()
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The application; it connects to nothing before it starts."""
+    """The application; it connects to nothing before it starts.
+
+    The page at /docs brings its own scripts, from a locked package: FastAPI's own shows nothing without internet.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,12 +45,15 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.gather(*beside, return_exceptions=True)
             await engine.dispose()
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Worldpool",
         version="1",
         summary="A federated pool of simulation environments",
         lifespan=lifespan,
         openapi_url="/v1/openapi.json",
+        docs_url="/docs",
+        static_url="/docs/static",
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)

@@ -12,11 +12,12 @@ from service import catalogue
 from service.api import schemas
 from service.api.dependencies import EnvironmentReader, Page, Session
 from service.api.problems import documented
+from service.api.routing import StrictRoute
 from service.errors import Invalid, NotFound
 from service.models import Environment
 from service.pages import page
 
-router = APIRouter(tags=["environments"], responses=documented(401, 403, 422))
+router = APIRouter(tags=["environments"], route_class=StrictRoute, responses=documented(401, 403, 422))
 
 
 @router.get("/catalogue")

@@ -10,9 +10,11 @@ from sqlalchemy import func, select
 
 from service import capacity, fleet
 from service.api.dependencies import Session
+from service.api.problems import documented
+from service.api.routing import StrictRoute
 from service.models import QuotaNode, WorkerState, WorkItem
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=StrictRoute, responses=documented(422))
 
 
 @router.get("/healthz")

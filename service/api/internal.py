@@ -8,10 +8,11 @@ from fastapi import APIRouter
 
 from service import clock, fleet, leases
 from service.api.dependencies import PartsDep, Session, WorkingSite
+from service.api.routing import StrictRoute
 from service.errors import Invalid
 from workers import contract
 
-router = APIRouter(prefix="/internal", tags=["internal"], include_in_schema=False)
+router = APIRouter(prefix="/internal", tags=["internal"], route_class=StrictRoute, include_in_schema=False)
 
 
 @router.post("/workers", status_code=201)

@@ -8,8 +8,9 @@ from service import clock, quotas
 from service.api import schemas
 from service.api.dependencies import Authenticated, Session
 from service.api.problems import documented
+from service.api.routing import StrictRoute
 
-router = APIRouter(tags=["me"], responses=documented(401))
+router = APIRouter(tags=["me"], route_class=StrictRoute, responses=documented(401, 422))
 
 
 @router.get("/me")

@@ -18,6 +18,10 @@ from service.api.schemas import Problem as ProblemSchema
 from service.errors import Problem, Unauthenticated
 
 MEDIA_TYPE = "application/problem+json"
+MOST_ERRORS = 20
+"""Wrong fields named in one problem: a list may hold many thousands of them."""
+MOST_FIELD = 200
+"""Characters of a field's name; unknown names are as long as the caller likes."""
 log = structlog.get_logger()
 
 
@@ -35,7 +39,7 @@ def response(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "errors": [{"field": field, "reason": reason} for field, reason in errors],
+        "errors": [{"field": field[:MOST_FIELD], "reason": reason} for field, reason in errors[:MOST_ERRORS]],
         "request_id": getattr(request.state, "request_id", ""),
     }
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
@@ -76,9 +80,7 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = [(".".join(map(str, e["loc"])), str(e["msg"])) for e in error.errors()]
-    malformed = any(e["type"] == "json_invalid" for e in error.errors())
-    status, detail = (400, "the body is not JSON") if malformed else (422, "the request does not fit its schema")
-    return response(request, status, "malformed-json" if malformed else "invalid", detail, errors=errors)
+    return response(request, 422, "invalid", "the request does not fit its schema", errors=errors)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

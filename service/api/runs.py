@@ -11,17 +11,18 @@ from service import clock, runs, store
 from service.api import schemas, stream
 from service.api.dependencies import Idempotent, Page, PartsDep, RunReader, RunWriter, Session
 from service.api.problems import documented, linked
+from service.api.routing import StrictRoute
 from service.errors import Invalid
 from service.ids import show
 from service.models import Chunk, Run
 from service.pages import page
 
-router = APIRouter(prefix="/runs", tags=["runs"], responses=documented(401, 403, 422))
+router = APIRouter(prefix="/runs", tags=["runs"], route_class=StrictRoute, responses=documented(401, 403, 422))
 CHUNK_TYPE = "application/vnd.worldpool.chunk"
 LINKS = linked(202, "run_id", "get_run", "cancel_run", "delete_run", "summarise_run", "list_chunks", "get_chunk")
 
 
-@router.post("", status_code=202, response_model=schemas.Run, responses=documented(400) | LINKS)
+@router.post("", status_code=202, response_model=schemas.Run, responses=documented(400, 415) | LINKS)
 async def create_run(
     session: Session, caller: RunWriter, idempotent: Idempotent, request: schemas.RunCreate
 ) -> Response:

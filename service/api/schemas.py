@@ -270,9 +270,12 @@ class Me(Out):
 
     cell: str | None = Field(description="null for an operator's key")
     scopes: list[str]
-    nominal_mc: int = Field(description="entitlement at the pool's present capacity")
+    share_mc: float = Field(
+        description="entitlement at the pool's present capacity, exactly: the commitment by weight among siblings"
+    )
+    nominal_mc: int = Field(description="the entitlement in whole slots, now; over time it averages to share_mc")
     used_mc: int
-    borrowed_mc: int = Field(description="in use above the entitlement")
+    borrowed_mc: int = Field(description="in use above nominal_mc")
     commitment_mc: int = Field(description="what all cells together may occupy")
     commitment_used_mc: int
     queued_items: int

@@ -9,15 +9,16 @@ from service import catalogue, subsets
 from service.api import schemas
 from service.api.dependencies import EnvironmentReader, Idempotent, Page, Session, SubsetWriter
 from service.api.problems import documented, linked
+from service.api.routing import StrictRoute
 from service.ids import show
 from service.models import Subset, SubsetEnvironment
 from service.pages import page
 
 LINKS = linked(201, "subset_id", "get_subset", "list_subset_environments")
-router = APIRouter(prefix="/subsets", tags=["subsets"], responses=documented(401, 403, 422))
+router = APIRouter(prefix="/subsets", tags=["subsets"], route_class=StrictRoute, responses=documented(401, 403, 422))
 
 
-@router.post("", status_code=201, response_model=schemas.Subset, responses=documented(400) | LINKS)
+@router.post("", status_code=201, response_model=schemas.Subset, responses=documented(400, 415) | LINKS)
 async def create_subset(
     session: Session, caller: SubsetWriter, idempotent: Idempotent, request: schemas.SubsetCreate
 ) -> Response:

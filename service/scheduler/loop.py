@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import capacity, clock, db, fleet, leases, logs
 from service.db import Sessions
 from service.models import Lease, LeaseState, Worker, WorkItem
+from service.retention import Retention
 from service.scheduler import snapshot
 from service.scheduler.plan import plan
 from service.scheduler.publish import Publisher
@@ -109,11 +110,13 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             log.info("scheduler.leads")
             wake = asyncio.Event()
             listener = asyncio.create_task(_listen(connection, wake))
+            retention = asyncio.create_task(Retention(sessions, timedelta(hours=settings.orphan_hours)).serve())
             try:
                 await _loop(sessions, publisher, wake, stop, listener)
             finally:
                 listener.cancel()
-                await asyncio.gather(listener, return_exceptions=True)
+                retention.cancel()
+                await asyncio.gather(listener, retention, return_exceptions=True)
     finally:
         await engine.dispose()
 

@@ -109,6 +109,8 @@ class PoolDouble:
     scripts: list[list[bytes]] = field(default_factory=list)
     events: list[list[bytes]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    streaming: threading.Event = field(default_factory=threading.Event)
+    """Set when somebody has asked for a stream."""
 
     def __post_init__(self) -> None:
         self._socket = bound_socket(0)
@@ -215,6 +217,7 @@ class PoolDouble:
 
         @app.get("/v1/runs/{run_id}/stream")
         async def stream(request: Request, run_id: str, after: int = 0) -> StreamingResponse:
+            self.streaming.set()
             scripts = self.events if request.headers["accept"] == "text/event-stream" else self.scripts
             script = scripts.pop(0) if scripts else list(self.stream(after))
             return StreamingResponse(play(script))
@@ -232,6 +235,7 @@ class PoolDouble:
             return schemas.Me(
                 cell="team",
                 scopes=["runs:read"],
+                share_mc=1000.0,
                 nominal_mc=1000,
                 used_mc=0,
                 borrowed_mc=0,
@@ -240,7 +244,7 @@ class PoolDouble:
                 queued_items=0,
                 running_items=0,
                 used_core_ms=0,
-                decayed_core_ms=0.0,
+                decayed_core_ms=64577.89833163388,
                 held=False,
             )
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +44,19 @@ def test_without_a_pool_it_says_how_to_start_one(
     assert "make up" in captured.err
 
 
+@pytest.mark.parametrize("key", ["", "wp_\u00e9"])
+def test_a_pool_without_a_usable_key_ends_with_2_and_a_line_that_names_the_variable(
+    shell: PoolDouble, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORLDPOOL_API_KEY", key)
+    assert main(["usage"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert [line for line in captured.err.splitlines() if "WORLDPOOL_API_KEY" in line] == [captured.err.strip()]
+    assert shell.seen == []
+
+
 def test_a_refusal_ends_with_1_and_its_reason(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
     fields = {"detail": "no such family [here]", "errors": [{"field": "path.ref", "reason": "did you mean mujoco/ant"}]}
     shell.refusals = [(404, {}, fields)]
@@ -50,6 +67,12 @@ def test_a_refusal_ends_with_1_and_its_reason(shell: PoolDouble, capsys: pytest.
     assert "did you mean mujoco/ant" in captured.err
 
 
+def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.refusals = [(404, {}, {"detail": "ref: no such", "errors": [{"field": "path.ref", "reason": "no such"}]})]
+    assert main(["env", "show", "mujoco/aunt"]) == 1
+    assert capsys.readouterr().err.count("no such") == 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -57,7 +80,18 @@ def test_a_refusal_ends_with_1_and_its_reason(shell: PoolDouble, capsys: pytest.
         ["env", "search", "--limit", "0"],
         ["env", "search", "--param", "gravity=5"],
         ["env", "search", "--param", "gravity:low..high"],
-        ["run", "create", "--label", "colour"],
+        ["env", "search", "--param", "gravity:1..", "--param", "gravity:..5"],
+        ["env", "show", "\udcff"],
+        ["run", "create", "--episodes", "1"],
+        ["run", "create", "--ref", "a@1"],
+        ["run", "create", "--ref", "a@1", "--subset", "sub_1", "--episodes", "1"],
+        ["run", "create", "--ref", "a@1", "--episodes", "1", "--steps-per-env", "1"],
+        ["run", "create", "--ref", "a@1", "--episodes", "1", "--label", "colour"],
+        ["run", "get", ""],
+        ["run", "delete", ".."],
+        ["run", "wait", "run_1", "--timeout", "-1"],
+        ["admin", "quotas", "set", "quota_1"],
+        ["admin", "commitment", "set"],
         ["subset", "create", "--vary", "gravity=5,10"],
         ["subset", "create", "--ref", "a@1", "--domain", "physics"],
     ],
@@ -121,10 +155,45 @@ def test_waiting_prints_the_end_and_fails_with_3_where_the_run_did(
     assert main(["run", "wait", "run_1"]) == 3
 
 
+def test_a_wait_that_the_pool_breaks_off_tells_the_runs_id(
+    shell: PoolDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.events = [[b"event: end\ndata: {}\n\n"]]
+    assert main(["run", "create", "--ref", "a@1", "--episodes", "1", "--wait"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("run_1 goes on\n")
+    assert "not what this version of the client reads: id: Field required" in said
+
+
 def test_waiting_no_longer_than_asked_ends_with_1(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
     shell.events = [events("queued", "queued")[:1]] * 1000
     assert main(["run", "wait", "run_1", "--timeout", "0.1"]) == 1
-    assert "still queued" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert "still queued" in captured.err
+    assert "stop it:  worldpool run cancel run_1" in captured.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "create", "--ref", "a@1", "--episodes", "1", "--wait", "--json"], ["run", "wait", "run_1"]]
+)
+def test_an_interrupted_wait_ends_with_130_and_says_that_the_run_goes_on(
+    shell: PoolDouble, arguments: list[str]
+) -> None:
+    shell.events = [events("queued", "queued")[:1]] * 1000
+    # a shell that starts tests in the background has its children ignore SIGINT
+    script = "import signal, worldpool.cli as cli; signal.signal(2, signal.default_int_handler); exit(cli.main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert shell.streaming.wait(60)
+        process.send_signal(signal.SIGINT)
+        output, said = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert said.splitlines() == [
+        "run_1 goes on",
+        "  watch it: worldpool run wait run_1",
+        "  stop it:  worldpool run cancel run_1",
+    ]
 
 
 def test_operators_commands_use_the_operators_key(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,11 +204,84 @@ def test_operators_commands_use_the_operators_key(shell: PoolDouble, capsys: pyt
     assert {seen.headers["authorization"] for seen in shell.seen} == {f"Bearer {OPERATOR_KEY}"}
 
 
-def test_tables_are_for_people(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["env", "search"]) == 0
-    assert "toy/line_3@1" in capsys.readouterr().out
+LONG_REF = "toy/line@1;" + ";".join(f"parameter_{n}={n}" for n in range(20))
+
+
+def test_lists_in_a_pipe_have_a_whole_line_for_each_thing(
+    shell: PoolDouble, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    shell.environments[1].ref = LONG_REF
+    assert main(["env", "search", "--limit", "3"]) == 0
+    captured = capsys.readouterr()
+    assert [line.split() for line in captured.out.splitlines()] == [
+        ["ref", "domain", "kind", "horizon", "step_us"],
+        ["toy/line_0@1", "physics", "single", "100", "10"],
+        [LONG_REF, "physics", "single", "100", "10"],
+        ["toy/line_2@1", "physics", "single", "100", "10"],
+    ]
+    assert "--limit" in captured.err
+    assert main(["run", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["run_1", "running"]
+    assert main(["run", "summary", "run_1"]) == 0
+    refs = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert refs == ["ref", LONG_REF, "toy/line_0@1", "toy/line_2@1"]
+
+
+def in_a_terminal(columns: int, *arguments: str) -> list[str]:
+    """The lines that a terminal of that width gets."""
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "worldpool", *arguments]
+    with subprocess.Popen(command, stdout=end, env=os.environ | {"COLUMNS": str(columns)}) as process:
+        os.close(end)
+        written = b""
+        with open(terminal, "rb", buffering=0, closefd=True) as reader:
+            try:
+                while part := reader.read(65536):
+                    written += part
+            except OSError:  # how Linux ends a terminal that nobody writes to any more
+                pass
+    assert process.returncode == 0
+    return re.sub(r"\x1b\[\d*m", "", written.decode()).splitlines()
+
+
+def test_in_a_terminal_columns_give_way_and_refs_do_not(shell: PoolDouble) -> None:
+    shell.environments[1:] = []
+    widest = ["ref           domain   kind    horizon  step_us", "toy/line_0@1  physics  single  100      10"]
+    assert in_a_terminal(47, "env", "search") == widest
+    assert in_a_terminal(46, "env", "search") == [
+        "ref           domain   kind    horizon …",
+        "toy/line_0@1  physics  single  100",
+    ]
+    assert in_a_terminal(5, "env", "search") == ["ref …", "toy/line_0@1"]
+
+
+def test_a_thing_has_a_line_for_each_field_and_exact_values_below(
+    shell: PoolDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run = run_state("failed", seed=1234567, steps_done=1234567, failure="boom\n  at line 1", labels={"a": "b"})
+    assert main(["run", "get", "run_1"]) == 0
+    fields = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (fields["seed"], fields["steps_done"]) == ("1234567", "1,234,567")
+    assert (fields["failure"], fields["labels.a"]) == (r"boom\n  at line 1", "b")
+    assert (fields["episodes"], fields["created_at"]) == ("-", "2026-01-02 03:04:05Z")
+    assert main(["env", "show", LONG_REF]) == 0
+    fields = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (fields["ref"], fields["parameters.gravity"], fields["card.cost.step_us"]) == (LONG_REF, "9.81", "10.0")
+
+
+def test_usage_is_rounded_for_people_and_exact_in_json(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["usage"]) == 0
-    assert "1,000" in capsys.readouterr().out
+    fields = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (fields["nominal_mc"], fields["decayed_core_ms"]) == ("1,000", "64,578")
+    assert answer(capsys, "usage")["decayed_core_ms"] == 64577.89833163388
+
+
+def test_a_list_of_nothing_says_so(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    shell.environments = []
+    assert main(["env", "search", "nothing"]) == 0
+    assert capsys.readouterr() == ("", "nothing found\n")
+    assert answer(capsys, "env", "search", "nothing") == []
 
 
 def test_help_documents_the_exit_codes() -> None:

@@ -31,15 +31,31 @@ def test_without_any_pool_the_advice_is_to_start_one(tmp_path: Path) -> None:
 
 
 def test_a_key_is_asked_for_by_the_name_of_its_variable(tmp_path: Path) -> None:
-    with pytest.raises(worldpool.PoolNotFound, match="WORLDPOOL_API_KEY"):
+    with pytest.raises(worldpool.ConfigurationError, match=r"WORLDPOOL_API_KEY.*keys create --cell"):
         find(tmp_path, {"WORLDPOOL_URL": "http://pool"})
-    with pytest.raises(worldpool.PoolNotFound, match="WORLDPOOL_OPERATOR_KEY"):
+    with pytest.raises(worldpool.ConfigurationError, match=r"WORLDPOOL_OPERATOR_KEY.*keys create --operator"):
         find(tmp_path, {"WORLDPOOL_URL": "http://pool", "WORLDPOOL_API_KEY": "k"}, operator=True)
 
 
-def test_an_address_without_scheme_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(worldpool.PoolNotFound, match="http://"):
-        find(tmp_path, {}, url="localhost:8420", api_key="k")
+@pytest.mark.parametrize("url", ["localhost:8420", "ftp://pool", "http://", "http://pool:port", "http://pool:99999"])
+def test_what_is_no_address_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(worldpool.ConfigurationError, match=f"{url}.* is no address of a pool"):
+        find(tmp_path, {}, url=url, api_key="k")
+
+
+@pytest.mark.parametrize("key", ["wp_\u00e9", "wp_\udcff", "wp_\n", "wp_ "])
+def test_what_is_no_key_is_refused_by_where_it_is_from_and_not_shown(folder: Path, key: str) -> None:
+    (folder.parent.parent / ".worldpool" / "pool.json").write_text(json.dumps(WRITTEN | {"cell_key": key}))
+    variable = {"WORLDPOOL_API_KEY": key}
+    given: dict[str, Any] = {"api_key": key}
+    for source, environ, arguments in (
+        ("api_key", {}, given),
+        ("WORLDPOOL_API_KEY", variable, {}),
+        (r"pool\.json", {}, {}),
+    ):
+        with pytest.raises(worldpool.ConfigurationError, match=f"{source} cannot be one: its character 4") as refusal:
+            find(folder, environ, **arguments)
+        assert "wp_" not in str(refusal.value)
 
 
 def test_the_file_of_a_parent_folder_is_found(folder: Path) -> None:
@@ -55,15 +71,16 @@ def test_variables_go_before_the_file_and_arguments_before_both(folder: Path) ->
 
 
 def test_the_files_key_is_not_sent_to_another_pool(folder: Path) -> None:
-    with pytest.raises(worldpool.PoolNotFound, match="no key"):
+    with pytest.raises(worldpool.ConfigurationError, match=r"no key.*pool\.json is for http://localhost:8420"):
         find(folder, {"WORLDPOOL_URL": "http://other"})
 
 
-def test_a_damaged_file_is_named(folder: Path) -> None:
-    path = folder.parent.parent / ".worldpool" / "pool.json"
-    path.write_text("{")
-    with pytest.raises(worldpool.PoolNotFound, match=r"pool\.json"):
+@pytest.mark.parametrize("text", ["{", "[1]", "1", "\u00e9"])
+def test_a_damaged_file_is_named_and_only_read_where_it_is_needed(folder: Path, text: str) -> None:
+    (folder.parent.parent / ".worldpool" / "pool.json").write_text(text, "latin-1")
+    with pytest.raises(worldpool.ConfigurationError, match=r"pool\.json"):
         find(folder, {})
+    assert find(folder, {"WORLDPOOL_URL": "http://pool", "WORLDPOOL_API_KEY": "k"}) == Address("http://pool", "k")
 
 
 def test_keys_do_not_show_in_reprs() -> None:

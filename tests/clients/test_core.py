@@ -129,8 +129,10 @@ def test_a_proxys_answer_is_an_error_too(body: str) -> None:
 
 def test_an_answer_of_another_shape_is_a_format_error() -> None:
     call = worldpool._client._calls.me()
-    with pytest.raises(worldpool.FormatError):
-        call.result(httpx.Response(200, text="<html>login</html>"))
+    for text in ("<html>login</html>", "{}"):
+        with pytest.raises(worldpool.FormatError, match="GET /v1/me is not what this version") as refusal:
+            call.result(httpx.Response(200, text=text))
+        assert "\n" not in str(refusal.value)
 
 
 def delay_or_none(patience: Patience, error: Exception, now: float) -> float | None:

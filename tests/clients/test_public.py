@@ -42,7 +42,8 @@ def test_public_names_are_these() -> None:
         *("Catalogue", "Environment", "EnvironmentDetail", "Family", "Me", "Modifier", "RunInfo", "Subset", "Summary"),
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
-        *("WorldpoolError", "PoolNotFound", "ConnectionFailed", "FormatError", "RunFailed", "WaitTimeout"),
+        *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),
+        *("RunFailed", "WaitTimeout"),
         *("ProblemError", "Unauthorized", "Forbidden", "NotFound", "Conflict", "Invalid", "RateLimited", "ServerError"),
     }
     assert all(hasattr(worldpool, name) for name in worldpool.__all__)

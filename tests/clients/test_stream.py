@@ -81,6 +81,12 @@ def test_frames_of_a_kind_not_known_are_skipped(double: PoolDouble, twin: Twin) 
     assert len(twin.with_run(lambda run: run.stream())) == 5
 
 
+def test_a_state_of_another_shape_is_a_format_error(double: PoolDouble, twin: Twin) -> None:
+    double.scripts = [[frame({"kind": "end"})]]
+    with pytest.raises(worldpool.FormatError, match="a state of the run"):
+        twin.with_run(lambda run: run.stream())
+
+
 def test_a_damaged_chunk_is_fetched_again_when_verifying(double: PoolDouble, twin: Twin) -> None:
     double.scripts = [[chunk_frame(1, double.chunks[0], sha256="0" * 64)]]
     assert seqs(twin.with_run(lambda run: run.stream(verify=True))) == [1, 2, 3, 4, 5]

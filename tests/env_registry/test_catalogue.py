@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -72,6 +73,17 @@ def test_the_order_is_the_same_in_another_process(catalogue: list[Spec]) -> None
     assert listed.stdout.split() == [spec.ref for spec in catalogue]
 
 
+def test_a_reader_that_has_enough_ends_the_list_without_a_word() -> None:
+    command = [sys.executable, "-m", "env_registry", "list"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == -signal.SIGPIPE
+
+
 def test_catalogued_specs_are_read_back_from_their_refs(catalogue: list[Spec]) -> None:
     assert [spec.ref for spec in catalogue] == list(refs())
 
@@ -100,9 +112,19 @@ def test_stats_for_people_show_the_same_numbers(catalogue: list[Spec], capsys: p
     assert f"{len(catalogue):,}" in capsys.readouterr().out
 
 
-def test_show_prints_a_spec_and_a_wrong_ref_gets_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["show", "classic/pendulum;g=5"]) == 0
-    assert parse("classic/pendulum;g=5").digest[:20] in capsys.readouterr().out
+def test_a_spec_is_shown_with_a_whole_line_for_each_fact(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    spec = parse("mujoco/half_cheetah;gravity=uniform(4,5):delay(steps=2):sticky(p=0.25)")
+    assert main(["show", spec.ref]) == 0
+    facts = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (facts["ref"], facts["digest"]) == (spec.ref, spec.digest)
+    assert facts["gravity"] == "uniform(4,5) m/s^2"
+    assert json.loads(facts["card.agents"]) == ["agent"]
+
+
+def test_a_wrong_ref_gets_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "classic/pendulun"]) == 2
     assert "did you mean classic/pendulum" in capsys.readouterr().err
 

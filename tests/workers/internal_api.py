@@ -19,7 +19,8 @@ class InternalApi:
     def __init__(self, store_url: str) -> None:
         self.store_url = store_url
         self.items: dict[UUID, contract.Item] = {}
-        self.claimed: set[UUID] = set()
+        self.claimed: dict[UUID, UUID] = {}
+        self.claims = 0
         self.accept = True
         self.registrations: list[contract.Registration] = []
         self.workers: dict[UUID, UUID] = {}
@@ -28,6 +29,7 @@ class InternalApi:
         self.abandon: list[UUID] = []
         self.left: list[UUID] = []
         self.fail_releases = 0
+        self.lose_claims = 0
         self._changed = threading.Condition()
         self._server: ThreadingHTTPServer | None = None
         self._port = 0
@@ -131,7 +133,10 @@ class InternalApi:
         item = self.items.get(lease_id)
         if item is None or item.fence != claim.fence:
             return 410, None
-        if lease_id in self.claimed:
+        self.claims += 1
+        if self.claimed.setdefault(lease_id, claim.attempt) != claim.attempt:
             return 409, None
-        self.claimed.add(lease_id)
+        if self.lose_claims:
+            self.lose_claims -= 1
+            return 503, None
         return 200, item

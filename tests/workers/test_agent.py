@@ -102,6 +102,12 @@ def test_a_grant_that_comes_twice_runs_once(worker: Worker, make_item: MakeItem)
     assert len(worker.api.releases) == 1
 
 
+def test_a_claim_whose_answer_is_lost_is_made_again_and_the_item_runs(worker: Worker, make_item: MakeItem) -> None:
+    worker.api.lose_claims = 2
+    assert worker.run(make_item("lab/single")).outcome is contract.Outcome.DONE
+    assert worker.api.claims == 3
+
+
 def test_a_grant_whose_lease_has_ended_runs_nothing(worker: Worker) -> None:
     worker.agent.run_grant(contract.Grant(lease_id=contract.UUID(int=5), fence=1))
     assert worker.api.releases == []

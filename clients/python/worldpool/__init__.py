@@ -18,6 +18,7 @@ from worldpool.batches import Batch, Episode
 from worldpool.chunks import Chunk
 from worldpool.episodes import Episodes
 from worldpool.errors import (
+    ConfigurationError,
     Conflict,
     ConnectionFailed,
     Forbidden,
@@ -45,6 +46,7 @@ __all__ = [
     "Catalogue",
     "Chunk",
     "Client",
+    "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
     "Environment",

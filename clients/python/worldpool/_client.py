@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -31,8 +30,8 @@ def connect(*, url: str | None = None, api_key: str | None = None, operator: boo
 
     Raises
     ------
-    PoolNotFound
-        None of them names a pool, or a key for it.
+    ConfigurationError
+        What they name cannot be used, or none of them gives a key; `PoolNotFound` where none gives an address.
     """
     address = find_pool(url=url, api_key=api_key, operator=operator)
     return Client(url=address.url, api_key=address.api_key)
@@ -50,7 +49,7 @@ def _settings(url: str, api_key: str) -> dict[str, Any]:
         "headers": client_headers(api_key),
         "timeout": httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
         # a proxy of the environment cannot reach a pool on this machine
-        "trust_env": urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"),
+        "trust_env": httpx.URL(url).host not in ("localhost", "127.0.0.1", "::1"),
     }
 
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from worldpool.errors import PoolNotFound
+import httpx
+
+from worldpool.errors import ConfigurationError, PoolNotFound
 
 POOL_FILE = Path(".worldpool") / "pool.json"
 
@@ -33,32 +35,60 @@ def find_pool(
 
     Raises
     ------
+    ConfigurationError
+        The address or the key cannot be one, the file cannot be read, or there is no key.
     PoolNotFound
-        Neither argument, variable nor file gives one of them.
+        Neither argument, variable nor file gives an address.
     """
     variable, entry = ("WORLDPOOL_OPERATOR_KEY", "operator_key") if operator else ("WORLDPOOL_API_KEY", "cell_key")
-    known = _read_pool_file(folder or Path.cwd())
-    url = (url or environ.get("WORLDPOOL_URL") or known.get("url", "")).rstrip("/")
+    url = url or environ.get("WORLDPOOL_URL")
+    complete = url and (api_key or environ.get(variable))
+    known = {} if complete else _read_pool_file(folder or Path.cwd())
+    known_url = known.get("url", "").rstrip("/")
+    url = _checked_url(url or known_url)
+    own_key = known.get(entry) if known_url == url else None
+    for source, key in (("api_key", api_key), (variable, environ.get(variable)), (str(POOL_FILE), own_key)):
+        if key:
+            return Address(url, _checked_key(key, source))
+    owner = "--operator" if operator else "--cell NAME"
+    other = f"; the one in {POOL_FILE} is for {known_url}" if known_url else ""
+    raise ConfigurationError(
+        f"no key for the pool at {url}: set {variable} to one that its operators made, "
+        f"such as with `python -m service keys create {owner}`{other}"
+    )
+
+
+def _checked_url(url: str) -> str:
     if not url:
         raise PoolNotFound(
             f"no pool found: there is no {POOL_FILE} in this folder or above it; start one with `make up`, "
             "or set WORLDPOOL_URL and WORLDPOOL_API_KEY"
         )
-    if not url.startswith(("http://", "https://")):
-        raise PoolNotFound(f"{url!r} is no address of a pool: it must start with http:// or https://")
-    own_key = known.get(entry) if known.get("url", "").rstrip("/") == url else None
-    key = api_key or environ.get(variable) or own_key
-    if not key:
-        raise PoolNotFound(f"no key for the pool at {url}: set {variable}")
-    return Address(url, key)
+    try:
+        parsed = httpx.URL(url)
+        usable = parsed.scheme in ("http", "https") and parsed.host and (parsed.port or 0) < 2**16
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise ConfigurationError(f"{url!r} is no address of a pool: one looks like http://127.0.0.1:8420")
+    return url.rstrip("/")
+
+
+def _checked_key(key: str, source: str) -> str:
+    wrong = next((place for place, char in enumerate(key, 1) if not "!" <= char <= "~"), None)
+    if wrong:
+        raise ConfigurationError(f"the key from {source} cannot be one: its character {wrong} is not visible ASCII")
+    return key
 
 
 def _read_pool_file(folder: Path) -> dict[str, str]:
     for parent in (folder, *folder.parents):
         path = parent / POOL_FILE
-        if path.is_file():
-            try:
-                return dict(json.loads(path.read_text()))
-            except (ValueError, TypeError) as error:
-                raise PoolNotFound(f"{path} is not readable: {error}") from error
+        try:
+            entries = dict(json.loads(path.read_text()))
+            return {name: value for name, value in entries.items() if isinstance(value, str)}
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigurationError(f"{path} is not readable: {error}") from error
     return {}

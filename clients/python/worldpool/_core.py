@@ -56,7 +56,7 @@ class Call(Generic[T]):
         try:
             return self.read(response.content)
         except ValidationError as error:
-            raise FormatError(f"{self.method} {self.path}: unexpected answer: {error}") from error
+            raise unreadable(f"the answer to {self.method} {self.path}", error) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,14 @@ class PageCall(Generic[T]):
 def reader(type_: type[T]) -> Callable[[bytes], T]:
     """Reads JSON into the type; built once per noun, at import."""
     return TypeAdapter(type_).validate_json
+
+
+def unreadable(what: str, error: ValidationError) -> FormatError:
+    """The error that an answer of another shape is, in a line: this client and the pool may differ in age."""
+    [first, *others] = error.errors(include_url=False)
+    field = ".".join(map(str, first["loc"])) or "it"
+    more = f" ({len(others)} more)" if others else ""
+    return FormatError(f"{what} is not what this version of the client reads: {field}: {first['msg']}{more}")
 
 
 def given(**values: Any) -> dict[str, Any]:

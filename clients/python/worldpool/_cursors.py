@@ -14,8 +14,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+from pydantic import ValidationError
+
 from worldpool import _calls
-from worldpool._core import Call, backoff
+from worldpool._core import Call, backoff, unreadable
 from worldpool._frames import EventReader, Frame, FrameReader
 from worldpool._progress import ProgressBar
 from worldpool.batches import Batch
@@ -131,10 +133,17 @@ class StateCursor(Cursor[RunInfo]):
     def receive(self, data: bytes) -> Iterator[RunInfo]:
         for event in self._reader.feed(data):
             if event.name in ("progress", "end"):
-                self._state(RunInfo.model_validate(_document(event.data)), ended=event.name == "end")
+                self._state(_run(_document(event.data)), ended=event.name == "end")
                 yield self.run
         if not self.ended:
             self._check_time(time.monotonic())
+
+
+def _run(document: Any) -> RunInfo:
+    try:
+        return RunInfo.model_validate(document)
+    except ValidationError as error:
+        raise unreadable("a state of the run", error) from error
 
 
 def _document(data: str) -> Any:
@@ -167,7 +176,7 @@ class ChunkCursor(Cursor[Batch]):
             if kind == "chunk":
                 yield from self._deliver(frame)
             elif kind in ("progress", "end"):
-                self._state(RunInfo.model_validate(frame.header["run"]), ended=kind == "end")
+                self._state(_run(frame.header.get("run")), ended=kind == "end")
             self.bar.update(self.run, steps=self.steps, episodes=self.episodes)
 
     def _deliver(self, frame: Frame) -> Iterator[Batch]:

@@ -1,7 +1,8 @@
 """The one tree of errors that this package raises.
 
 WorldpoolError
-├── PoolNotFound           no address or no key of a pool is known
+├── ConfigurationError     the pool's address or key cannot be used, or there is no key
+│   └── PoolNotFound       no address of a pool is known
 ├── ConnectionFailed       the pool does not answer
 ├── FormatError            an answer that this version cannot read
 ├── RunFailed              the run that was followed failed
@@ -31,8 +32,12 @@ class WorldpoolError(Exception):
     """Base of all errors of this package."""
 
 
-class PoolNotFound(WorldpoolError):
-    """No address or no key of a pool is known."""
+class ConfigurationError(WorldpoolError):
+    """The pool's address or key is not one, or there is no key."""
+
+
+class PoolNotFound(ConfigurationError):
+    """No address of a pool is known."""
 
 
 class ConnectionFailed(WorldpoolError, ConnectionError):
@@ -101,9 +106,10 @@ class ProblemError(WorldpoolError):
         return self.status in (429, 502, 503, 504)
 
     def _sentence(self) -> str:
-        fields = "".join(f"\n  {error.field}: {error.reason}" for error in self.errors)
+        said = self.detail or self.title
+        fields = "".join(f"\n  {error.field}: {error.reason}" for error in self.errors if error.reason not in said)
         request = f" [request {self.request_id}]" if self.request_id else ""
-        return f"{self.detail or self.title} ({self.status}){request}{fields}"
+        return f"{said} ({self.status}){request}{fields}"
 
 
 class Unauthorized(ProblemError):

@@ -130,10 +130,14 @@ class RunInfo(Model):
 
 
 class Me(Model):
-    """What this key's cell may use and uses. Compute is in millicores (mc): 1000 mc is one core."""
+    """What this key's cell may use and uses. Compute is in millicores (mc): 1000 mc is one core.
+
+    `share_mc` is the exact entitlement; `nominal_mc` is it in whole slots, which cells get in turns.
+    """
 
     cell: str | None
     scopes: list[str]
+    share_mc: float
     nominal_mc: int
     used_mc: int
     borrowed_mc: int

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 import env_registry
+from service.models import Environment, Subset, SubsetEnvironment
 from tests.service.conftest import Pool
 
 
@@ -76,6 +79,38 @@ def test_the_counts_are_those_of_the_registry(pool: Pool) -> None:
     counts = pool.get("/v1/catalogue").json()
     assert counts["specs"] == sum(counts["domains"].values()) >= 5000
     assert counts["families"] == len(env_registry.families())
+
+
+def test_the_catalogue_holds_what_the_registry_enumerates(pool: Pool) -> None:
+    async def stored() -> tuple[list[str], list[Environment]]:
+        async with pool.parts.sessions() as session:
+            refs = await session.scalars(select(Environment.ref).order_by(Environment.ordinal))
+            some = select(Environment).where(Environment.ordinal % 500 == 0).order_by(Environment.ordinal)
+            return list(refs), list(await session.scalars(some))
+
+    refs, rows = pool.runner.run(stored())
+    specs = list(env_registry.enumerate_specs())
+    assert refs == [spec.ref for spec in specs]
+    for row, spec in zip(rows, specs[::500], strict=True):
+        assert row.digest.hex() == spec.digest
+        assert row.parameters == spec.json()["parameters"]
+        assert row.tags == list(spec.source.tags)
+        assert row.modifiers == [use.name for use in spec.modifiers]
+        assert row.step_us == pool.get(f"/v1/environments/{spec.ref}").json()["step_us"]
+
+
+@pytest.mark.parametrize("strategy", ["random", "stratified", "diverse"])
+def test_a_subset_may_be_the_whole_catalogue_and_its_digest_is_that_of_its_list(pool: Pool, strategy: str) -> None:
+    async def listed(digest: str) -> list[bytes]:
+        async with pool.parts.sessions() as session:
+            query = select(SubsetEnvironment.digest).join(Subset, Subset.id == SubsetEnvironment.subset_id)
+            ordered = query.where(Subset.digest == digest).order_by(SubsetEnvironment.ordinal)
+            return list(await session.scalars(ordered))
+
+    subset = pool.post("/v1/subsets", json={"where": {}, "strategy": strategy}).json()
+    digests = pool.runner.run(listed(subset["digest"]))
+    assert len(digests) == len(set(digests)) == subset["size"] == pool.get("/v1/catalogue").json()["specs"]
+    assert hashlib.sha256(b"".join(digests)).hexdigest() == subset["digest"]
 
 
 def test_a_stratified_subset_is_even_over_domains_and_families(pool: Pool) -> None:

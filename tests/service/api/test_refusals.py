@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 from typing import Any
 
 import httpx
@@ -129,9 +131,108 @@ def test_a_subset_that_cannot_be_names_its_field(pool: Pool, body: dict[str, Any
     assert field in {error["field"] for error in problem(pool.post("/v1/subsets", json=body), 422)["errors"]}
 
 
-def test_malformed_json_is_a_400(pool: Pool) -> None:
-    answer = pool.post("/v1/runs", content=b'{"refs": [', headers={"Content-Type": "application/json"})
-    assert "JSON" in problem(answer, 400)["detail"]
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"refs": [', "line 1 column 11"),
+        (b" ", "Expecting value"),
+        (b'{"refs": ["%s"], "episodes": 1} {}' % REF.encode(), "Extra data"),
+        (b'{"refs": ["%s"], "episodes": 1, "episodes": 2}' % REF.encode(), "the key 'episodes' more than once"),
+        (b'{"refs": ["%s"], "episodes": 1, "labels": {"a": "b", "a": "b"}}' % REF.encode(), "the key 'a' more than"),
+        (b'{"refs": ["%s"], "episodes": NaN}' % REF.encode(), "NaN"),
+        (b'{"refs": ["%s"], "episodes": -Infinity}' % REF.encode(), "-Infinity"),
+        (b'{"refs": ["%s"], "episodes": 1%s}' % (REF.encode(), b"0" * 5000), "5001 digits"),
+        (b'{"refs": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        ('{"refs": ["ü"]}'.encode("latin-1"), "not UTF-8 at byte 11"),
+        (f'{{"refs": ["{REF}"], "episodes": 1}}'.encode("utf-16"), "not UTF-8 at byte 0"),
+        (gzip.compress(b"{}"), "not UTF-8 at byte 1"),
+    ],
+)
+def test_a_body_that_is_not_plain_json_says_why_and_leaves_nothing(pool: Pool, body: bytes, reason: str) -> None:
+    before = rows(pool)
+    answer = pool.post("/v1/runs", content=body, headers={"Content-Type": "application/json"})
+    refused = problem(answer, 400)
+    assert refused["type"] == "urn:worldpool:problem:malformed-json"
+    (error,) = refused["errors"]
+    assert error["field"] == "body"
+    assert reason in error["reason"]
+    assert rows(pool) == before
+
+
+@pytest.mark.parametrize("depth", range(900, 1010, 10))
+def test_a_body_near_the_deepest_that_is_read_is_refused_all_the_same(pool: Pool, depth: int) -> None:
+    body = b'{"refs": ' + b"[" * depth + b"]" * depth + b', "episodes": 1}'
+    answer = pool.post("/v1/runs", content=body, headers={"Content-Type": "application/json"})
+    assert problem(answer, 400 if "nested" in answer.text else 422)["errors"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"", "body"),
+        (b"null", "body"),
+        (b"[]", "body"),
+        (b'"refs"', "body"),
+        (b'{"refs": ["%s"], "episodes": 1e400}' % REF.encode(), "body.episodes"),
+        (b'{"refs": ["\\ud800"], "episodes": 1}', "body.refs.0"),
+        (b'{"refs": ["a"], "episodes": 1, "\\ud800": 1}', "body"),
+        (b'{"refs": ["a"], "episodes": 1, "%s": 1}' % (b"x" * 10_000), "body." + "x" * 195),
+    ],
+)
+def test_plain_json_that_fits_nothing_names_its_field(pool: Pool, body: bytes, field: str) -> None:
+    answer = pool.post("/v1/runs", content=body, headers={"Content-Type": "application/json"})
+    (error,) = problem(answer, 422)["errors"]
+    assert error["field"] == field
+    assert error["reason"]
+
+
+def test_a_byte_order_mark_is_passed_over(pool: Pool) -> None:
+    body = f'{{"refs": ["{REF}"], "episodes": 1}}'.encode("utf-8-sig")
+    answer = pool.post("/v1/runs", content=body, headers={"Content-Type": "application/json; charset=utf-8"})
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "nonsense", None])
+@pytest.mark.parametrize("path", ["/v1/runs", "/v1/subsets", "/internal/workers"])
+def test_a_body_that_is_not_declared_as_json_is_refused(pool: Pool, path: str, media_type: str | None) -> None:
+    headers = {"Content-Type": media_type} if media_type else {}
+    refused = problem(pool.post(path, content=b'{"refs": ["%s"]}' % REF.encode(), headers=headers), 415)
+    (error,) = refused["errors"]
+    assert refused["type"] == "urn:worldpool:problem:unsupported-media-type"
+    assert error["field"] == "header.content-type"
+    assert "application/json" in error["reason"]
+
+
+def test_of_very_many_wrong_fields_a_few_are_named(pool: Pool) -> None:
+    answer = pool.post("/v1/runs", json={"refs": [1] * 10_000, "episodes": 1})
+    assert [error["field"] for error in problem(answer, 422)["errors"]] == [f"body.refs.{i}" for i in range(20)]
+
+
+def test_every_documented_call_refuses_a_query_parameter_that_it_does_not_have(pool: Pool) -> None:
+    operations = [
+        (method.upper(), path, operation)
+        for path, item in pool.get("/v1/openapi.json").json()["paths"].items()
+        for method, operation in item.items()
+    ]
+    assert len(operations) > 30
+    for method, path, operation in operations:
+        known = [part["name"] for part in operation.get("parameters", []) if part["in"] == "query"]
+        address = re.sub(r"\{.*?\}", "x", path)
+        answer = pool.request(pool.operator, method, address, params={"lable": "a:b", **dict.fromkeys(known, "1")})
+        (error,) = problem(answer, 422)["errors"]
+        assert error["field"] == "query.lable", (method, path)
+        assert error["reason"].endswith(f"known are {', '.join(sorted(known))}" if known else "there are none here")
+        assert "application/problem+json" in operation["responses"]["422"]["content"]
+
+
+def test_what_workers_call_refuses_what_it_does_not_know(pool: Pool) -> None:
+    (error,) = problem(pool.post("/internal/workers?slots=2", pool.site, json={}), 422)["errors"]
+    assert error["field"] == "query.slots"
+    fields = {
+        error["field"] for error in problem(pool.post("/internal/workers", pool.site, json={"x": 1}), 422)["errors"]
+    }
+    assert "body.x" in fields
 
 
 def test_what_is_another_cells_looks_as_if_it_were_not_there(pool: Pool) -> None:

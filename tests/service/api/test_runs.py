@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import delete, update
@@ -48,15 +48,21 @@ class HandWorker:
 
         return self.pool.runner.run(take())
 
-    def claim(self, grant: dict[str, Any]) -> dict[str, Any]:
-        return self.call(f"leases/{grant['lease_id']}/claim", {"worker_id": self.id, "fence": grant["fence"]})
+    def claim(self, grant: dict[str, Any], *, attempt: UUID | None = None, status: int | None = None) -> dict[str, Any]:
+        claim = {"worker_id": self.id, "fence": grant["fence"], "attempt": str(attempt or uuid4())}
+        return self.call(f"leases/{grant['lease_id']}/claim", claim, status)
 
-    def finish(self, grant: dict[str, Any], item: dict[str, Any]) -> None:
-        """Write an object of the item's own bytes and release it as done."""
-        content = f"chunk of {item['item_id']}".encode()
+    def write(self, item: dict[str, Any]) -> Path:
+        """The item's object, of its own bytes."""
         path = self.store / item["object_key"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        path.write_bytes(f"chunk of {item['item_id']}".encode())
+        return path
+
+    def finish(self, grant: dict[str, Any], item: dict[str, Any]) -> Path:
+        """Write the item's object and release it as done."""
+        path = self.write(item)
+        content = path.read_bytes()
         steps = sum(segment["steps"] for segment in item["segments"])
         part = {
             "spec": 0,
@@ -76,6 +82,12 @@ class HandWorker:
             "summary": [{**part, "wall_ms": 1.0}],
         }
         release = {"worker_id": self.id, "fence": grant["fence"], "outcome": "done", "chunk": chunk}
+        assert self.call(f"leases/{grant['lease_id']}/release", release) == {"accepted": True}
+        return path
+
+    def lose(self, grant: dict[str, Any]) -> None:
+        """Release an attempt as lost."""
+        release = {"worker_id": self.id, "fence": grant["fence"], "outcome": "lost", "failure": "runner_died"}
         assert self.call(f"leases/{grant['lease_id']}/release", release) == {"accepted": True}
 
     def serve(self) -> int:
@@ -174,7 +186,21 @@ def test_never_more_is_granted_than_there_are_slots(pool: Pool, worker: HandWork
     assert (me["used_mc"], me["commitment_mc"], me["running_items"]) == (2000, 2000, 2)
     assert pool.post(f"/v1/runs/{run['id']}:cancel").json()["state"] == "cancelled"
     assert pool.get("/v1/me").json()["used_mc"] == 0
-    worker.call(f"leases/{grants[0]['lease_id']}/claim", {"worker_id": worker.id, "fence": 1}, status=410)
+    worker.claim(grants[0], status=410)
+
+
+def test_a_claim_whose_answer_was_lost_is_answered_again_and_a_second_message_is_refused(
+    pool: Pool, worker: HandWorker
+) -> None:
+    submit(pool)
+    for grant in worker.grants():
+        attempt = uuid4()
+        item = worker.claim(grant, attempt=attempt)
+        assert worker.claim(grant, attempt=attempt) == item
+        worker.claim(grant, status=409)
+        worker.finish(grant, item)
+        worker.claim(grant, attempt=attempt, status=410)
+    worker.serve()
 
 
 def test_a_failure_of_the_environment_fails_its_item_and_the_run_goes_on(pool: Pool, worker: HandWorker) -> None:

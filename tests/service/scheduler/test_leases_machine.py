@@ -76,7 +76,7 @@ class Leases(RuleBasedStateMachine):
         self.sessions = db.sessions(self.engine)
         self.now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
         self.messages: list[contract.Grant] = []
-        self.claims: list[tuple[UUID, contract.Claim]] = []
+        self.claims: list[tuple[contract.Claim, contract.Item]] = []
         self.releases: list[leases.Ending] = []
         self.terminal: dict[UUID, tuple[str | None, datetime | None]] = {}
         self.fences: dict[UUID, int] = {}
@@ -99,12 +99,12 @@ class Leases(RuleBasedStateMachine):
 
         return self.runner.run(transaction())
 
-    def refused(self, work: Callable[..., Awaitable[Any]], *arguments: Any, **named: Any) -> bool:
+    def claimed(self, lease_id: UUID, claim: contract.Claim) -> contract.Item | None:
+        """The answer to a claim; None where it is refused."""
         try:
-            self.do(work, *arguments, **named)
+            return self.do(leases.claim, lease_id, claim, site_id=self.site.id, now=self.now)
         except Problem:
-            return True
-        return False
+            return None
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -186,18 +186,32 @@ class Leases(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 99))
     def claim(self, which: int) -> None:
-        """Deliver a message: the first delivery may start the lease, no later one may."""
+        """Deliver a message, for another attempt each time: the first may start the lease, no later one may."""
         if not self.messages:
             return
         message = self.messages[which % len(self.messages)]
         lease = self.do(_get, Lease, message.lease_id)
-        claim = contract.Claim(worker_id=lease.worker_id, fence=message.fence)
+        claim = contract.Claim(worker_id=lease.worker_id, fence=message.fence, attempt=uuid4())
         startable = lease.state == LeaseState.GRANTED
-        refused = self.refused(leases.claim, lease.id, claim, site_id=self.site.id, now=self.now)
+        item = self.claimed(lease.id, claim)
         if 8 in self.checked:
-            assert refused != startable, "8: a message that was delivered again did something"
-        if not refused:
-            self.claims.append((lease.id, claim))
+            assert (item is not None) == startable, "8: a message that was delivered again did something"
+        if item is not None:
+            self.claims.append((claim, item))
+
+    @rule(which=st.integers(0, 99), seconds=st.integers(0, 4))
+    def claim_again(self, which: int, seconds: int) -> None:
+        """The answer to a claim was lost and it comes again: answered alike while the lease lives, nothing changes."""
+        if not self.claims:
+            return
+        claim, item = self.claims[which % len(self.claims)]
+        live = self.do(_get, Lease, item.lease_id).state != LeaseState.RELEASED
+        before = self.do(_dump)
+        self.pass_time(seconds)
+        again = self.claimed(item.lease_id, claim)
+        if 8 in self.checked:
+            assert again == (item if live else None), "8: a claim that came again was answered otherwise"
+            assert self.do(_dump) == before, "8: a claim that came again changed something"
 
     @rule(
         which=st.integers(0, 99), outcome=st.sampled_from(["done", "failed", "lost", "abandoned"]), wrong=st.booleans()
@@ -206,14 +220,14 @@ class Leases(RuleBasedStateMachine):
         """A worker ends a lease that it claimed, perhaps with a wrong fence, perhaps too late."""
         if not self.claims:
             return
-        lease_id, claim = self.claims[which % len(self.claims)]
+        claim, item = self.claims[which % len(self.claims)]
         ending = leases.Ending(
-            lease_id=lease_id,
+            lease_id=item.lease_id,
             outcome=leases.Outcome(outcome),
             fence=claim.fence + wrong,
             chunk=CHUNK if outcome == "done" else None,
         )
-        live = self.do(_get, Lease, lease_id).state != LeaseState.RELEASED
+        live = self.do(_get, Lease, item.lease_id).state != LeaseState.RELEASED
         (accepted,) = self.do(leases.end, [ending], now=self.now)
         if 7 in self.checked and (wrong or not live):
             repeat = ending in self.releases
@@ -305,7 +319,7 @@ class Leases(RuleBasedStateMachine):
             if not waiting:
                 break
             for lease in waiting:
-                claim = contract.Claim(worker_id=lease.worker_id, fence=lease.fence)
+                claim = contract.Claim(worker_id=lease.worker_id, fence=lease.fence, attempt=uuid4())
                 self.do(leases.claim, lease.id, claim, site_id=self.site.id, now=self.now)
                 ending = leases.Ending(lease_id=lease.id, outcome=leases.Outcome.DONE, fence=lease.fence, chunk=CHUNK)
                 assert self.do(leases.end, [ending], now=self.now) == [True]
@@ -396,6 +410,21 @@ def without_taking_items_once(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     return ("DROP INDEX uq_lease_live",)
 
 
+def attempts_are(attempt: Callable[[], UUID]) -> Callable[[pytest.MonkeyPatch], tuple[str, ...]]:
+    """Claims no longer say whose they are."""
+
+    def take_out(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+        keep = leases.claim
+
+        async def claim(session: AsyncSession, id: UUID, request: contract.Claim, **named: Any) -> contract.Item:
+            return await keep(session, id, request.model_copy(update={"attempt": attempt()}), **named)
+
+        patch.setattr(leases, "claim", claim)
+        return ()
+
+    return take_out
+
+
 def without_queueing_again(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     keep = items._next_state
     patch.setattr(items, "_next_state", lambda run, e: "leased" if keep(run, e) == "queued" else keep(run, e))
@@ -440,6 +469,23 @@ def released_again(m: Leases) -> None:
     m.release_again(0, 2)
 
 
+def claimed_again(m: Leases) -> None:
+    delivered(m)
+    m.claim_again(0, 1)
+
+
+def delivered_again(m: Leases) -> None:
+    delivered(m)
+    m.claim(0)
+
+
+def delivered(m: Leases) -> None:
+    m.submit(0, 1)
+    m.join(1, 0)
+    m.grant(fresh=True)
+    m.claim(0)
+
+
 def lost(m: Leases) -> None:
     m.submit(0, 2)
     m.join(2, 0)
@@ -457,6 +503,8 @@ def lost(m: Leases) -> None:
         (6, without_the_gate, ended_twice),
         (7, without_taking_items_once, granted_from_an_old_snapshot),
         (8, without_the_gate, released_again),
+        (8, attempts_are(uuid4), claimed_again),
+        (8, attempts_are(lambda: UUID(int=0)), delivered_again),
         (9, without_queueing_again, lost),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from worldpool._version import __version__
 from worldpool.cli import _admin, _envs, _runs, _subsets
-from worldpool.cli._output import EXIT_CODES, Json, exit_code, show_record
+from worldpool.cli._output import EXIT_CODES, INTERRUPTED, PROBLEM, USAGE, Json, exit_code, show_record
 from worldpool.errors import WorldpoolError
 
 app = typer.Typer(
@@ -29,7 +30,11 @@ app.add_typer(_admin.app, name="admin")
 
 @app.command()
 def usage(json: Json = False) -> None:
-    """What this key's cell may use and uses; 1000 mc is one core."""
+    """What this key's cell may use and uses.
+
+    1,000 mc (millicores) are one core; 1,000 core_ms are one core for one second.
+    decayed_core_ms is use that fades with time; it orders the cells that wait.
+    """
     with _envs.pool() as pool:
         show_record(pool.me(), json=json)
 
@@ -51,13 +56,22 @@ def _options(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        " ".join(arguments).encode()
+    except UnicodeEncodeError as error:
+        return _failed(f"{error.object!r} is not UTF-8", USAGE)
     try:
         app(args=arguments)
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        return end.code if isinstance(end.code, int) else PROBLEM
     except WorldpoolError as error:
-        Console(stderr=True).print("[red]error:[/red]", Text(str(error)), soft_wrap=True)
-        return exit_code(error)
+        return _failed(str(error), exit_code(error))
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     return 0
+
+
+def _failed(sentence: str, code: int) -> int:
+    Console(stderr=True).print("[red]error:[/red]", Text(sentence), soft_wrap=True)
+    return code

@@ -8,7 +8,7 @@ import typer
 
 from worldpool._client import Client
 from worldpool.cli import _envs
-from worldpool.cli._output import Json, Limit, show_list, show_record
+from worldpool.cli._output import Json, Limit, an_id, show_list, show_record
 
 app = typer.Typer(help="For operators: cells, keys, quotas, the commitment, sites and workers.", no_args_is_help=True)
 cells = typer.Typer(help="Teams.", no_args_is_help=True)
@@ -28,6 +28,8 @@ for name, group in (
     ("audit", audit),
 ):
     app.add_typer(group, name=name)
+
+QuotaId = Annotated[str, typer.Argument(help="A node's id.", callback=an_id)]
 
 
 def _pool() -> Client:
@@ -53,8 +55,9 @@ def create_cell(
 @keys.command("list")
 def list_keys(json: Json = False) -> None:
     """List all keys, without secrets."""
+    columns = ("id", "cell", "site", "revoked_at", "label", "expires_at", "scopes")
     with _pool() as pool:
-        show_list(pool.admin.keys.list(), ("id", "cell", "site", "label", "scopes", "revoked_at"), json=json)
+        show_list(pool.admin.keys.list(), columns, json=json)
 
 
 @keys.command("create")
@@ -62,7 +65,7 @@ def create_key(
     cell: Annotated[str | None, typer.Option(help="A cell's id or name.")] = None,
     site: Annotated[str | None, typer.Option(help="A site's name, for its workers.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="Default: all that fit the owner; repeat for more.")] = None,
-    label: str | None = None,
+    label: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     json: Json = False,
 ) -> None:
     """Make a key for a cell, a site or (with neither) an operator. The secret is shown only now."""
@@ -71,7 +74,7 @@ def create_key(
 
 
 @keys.command("revoke")
-def revoke_key(key: str) -> None:
+def revoke_key(key: Annotated[str, typer.Argument(help="A key's id.", callback=an_id)]) -> None:
     """End a key at once."""
     with _pool() as pool:
         pool.admin.keys.revoke(key)
@@ -80,13 +83,13 @@ def revoke_key(key: str) -> None:
 @quotas.command("list")
 def list_quotas(json: Json = False) -> None:
     """List the nodes of the entitlement tree."""
-    columns = ("id", "name", "kind", "weight", "state", "nominal_mc", "used_mc", "used_core_ms")
+    columns = ("id", "name", "weight", "state", "nominal_mc", "used_mc", "used_core_ms", "kind")
     with _pool() as pool:
         show_list(pool.admin.quotas.list(), columns, json=json)
 
 
 @quotas.command("show")
-def show_quota(quota: str, json: Json = False) -> None:
+def show_quota(quota: QuotaId, json: Json = False) -> None:
     """Show a node."""
     with _pool() as pool:
         show_record(pool.admin.quotas.get(quota), json=json)
@@ -94,12 +97,14 @@ def show_quota(quota: str, json: Json = False) -> None:
 
 @quotas.command("set")
 def set_quota(
-    quota: str,
+    quota: QuotaId,
     weight: Annotated[int | None, typer.Option(help="Share among its siblings.")] = None,
     state: Annotated[str | None, typer.Option(help="active, hold or hold_and_drain.")] = None,
     json: Json = False,
 ) -> None:
     """Change a node."""
+    if weight is None and state is None:
+        raise typer.BadParameter("give --weight or --state")
     with _pool() as pool:
         version = pool.admin.quotas.get(quota).version
         changed = pool.admin.quotas.update(
@@ -120,9 +125,14 @@ def show_commitment(json: Json = False) -> None:
 
 @commitment.command("set")
 def set_commitment(
-    numerator: int | None = None, denominator: int | None = None, half_life_s: int | None = None, json: Json = False
+    numerator: Annotated[int | None, typer.Option(help="The share's upper part, such as 33.")] = None,
+    denominator: Annotated[int | None, typer.Option(help="The share's lower part, such as 100.")] = None,
+    half_life_s: Annotated[int | None, typer.Option(help="Seconds until use counts half.")] = None,
+    json: Json = False,
 ) -> None:
-    """Change it."""
+    """Change the share of the pool that is committed."""
+    if numerator is None and denominator is None and half_life_s is None:
+        raise typer.BadParameter("give --numerator, --denominator or --half-life-s")
     with _pool() as pool:
         version = pool.admin.commitment.get().version
         changed = pool.admin.commitment.update(
@@ -169,5 +179,6 @@ def list_workers(json: Json = False) -> None:
 @audit.command("list")
 def list_audit(limit: Limit = 20, json: Json = False) -> None:
     """List what operators changed, newest first."""
+    columns = ("at", "action", "target", "actor", "change")
     with _pool() as pool:
-        show_list(pool.admin.audit.list(limit=limit), ("at", "actor", "action", "target", "change"), json=json)
+        show_list(pool.admin.audit.list(limit=limit), columns, json=json, limit=limit)

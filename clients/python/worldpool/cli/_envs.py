@@ -11,6 +11,8 @@ from worldpool.cli._output import Json, Limit, pairs, show_list, show_record
 
 app = typer.Typer(help="Environments: search the catalogue, see what was measured.", no_args_is_help=True)
 
+LISTED = ("ref", "domain", "kind", "horizon", "step_us")
+
 Domain = Annotated[str | None, typer.Option(help="physics, social or symbolic.")]
 Family = Annotated[str | None, typer.Option(help="A family's name, or a prefix ending in *.")]
 Tag = Annotated[str | None, typer.Option(help="A tag.")]
@@ -67,7 +69,7 @@ def search(
             parameters=ranges(param),
             limit=limit,
         )
-        show_list(found, ("ref", "domain", "kind", "horizon", "step_us"), json=json)
+        show_list(found, LISTED, json=json, limit=limit)
 
 
 @app.command()

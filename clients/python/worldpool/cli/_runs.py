@@ -6,24 +6,27 @@ from contextlib import closing
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from worldpool._progress import ProgressBar
 from worldpool._runs import Run
 from worldpool.cli import _envs
-from worldpool.cli._output import RUN_FAILED, Json, Limit, pairs, show_list, show_record
+from worldpool.cli._output import RUN_FAILED, Json, Limit, an_id, note, pairs, show_list, show_record
+from worldpool.errors import NotFound, WorldpoolError
 
 app = typer.Typer(help="Runs: rollouts of a policy in the environments of a subset.", no_args_is_help=True)
 
-RunId = Annotated[str, typer.Argument(help="A run's id.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", help="Give up waiting after this many seconds.")]
+RunId = Annotated[str, typer.Argument(help="A run's id.", callback=an_id)]
+Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Give up waiting after this many seconds.")]
+
+_LISTED = ("id", "state", "created_at", "steps_done", "steps_expected", "environments")
+_SUMMARISED = ("ref", "domain", "episodes", "steps", "length_mean", "return_mean", "steps_per_s")
 
 
 @app.command()
 def create(
     subset: Annotated[str | None, typer.Option(help="A subset's id.")] = None,
     ref: Annotated[list[str] | None, typer.Option(help="Environments without a subset; repeat for more.")] = None,
-    policy: str = "random",
+    policy: Annotated[str, typer.Option(help="What chooses the actions.")] = "random",
     episodes: Annotated[int | None, typer.Option(help="Episodes of every environment.")] = None,
     steps_per_env: Annotated[int | None, typer.Option(help="Steps of every environment.")] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal rollouts.")] = 0,
@@ -32,6 +35,10 @@ def create(
     json: Json = False,
 ) -> None:
     """Ask for rollouts."""
+    if (subset is None) == (not ref):
+        raise typer.BadParameter("give either --subset or --ref")
+    if (episodes is None) == (steps_per_env is None):
+        raise typer.BadParameter("give either --episodes or --steps-per-env")
     with _envs.pool() as pool:
         run = pool.runs.create(
             subset=subset,
@@ -56,7 +63,7 @@ def list_(
     with _envs.pool() as pool:
         labels = pairs([label] if label else [], "=", "--label")
         runs = pool.runs.list(state=state, label=next(iter(labels.items()), None), limit=limit)
-        show_list(runs, ("id", "state", "environments", "steps_done", "steps_expected", "created_at"), json=json)
+        show_list(runs, _LISTED, json=json, limit=limit)
 
 
 @app.command()
@@ -95,13 +102,20 @@ def summary(run: RunId, json: Json = False) -> None:
         if json:
             typer.echo(figures.model_dump_json(indent=2))
         else:
-            Console().print(figures)
+            specs = sorted(figures.specs, key=lambda spec: (spec.domain, spec.ref))
+            show_list(specs, _SUMMARISED, json=False)
 
 
 def _wait(run: Run, timeout_s: float | None) -> Run:
-    with closing(ProgressBar(None)) as bar:
-        for run in run.watch(timeout_s=timeout_s):  # noqa: B020  # each state is a newer one of the same run
-            bar.update(run, steps=run.steps_done, episodes=run.episodes_done)
+    try:
+        with closing(ProgressBar(None)) as bar:
+            for run in run.watch(timeout_s=timeout_s):  # noqa: B020  # each state is a newer one of the same run
+                bar.update(run, steps=run.steps_done, episodes=run.episodes_done)
+    except (KeyboardInterrupt, WorldpoolError) as end:
+        if not isinstance(end, NotFound):
+            hint = f"  watch it: worldpool run wait {run.id}\n  stop it:  worldpool run cancel {run.id}"
+            note(f"{run.id} goes on\n{hint}")
+        raise
     return run
 
 

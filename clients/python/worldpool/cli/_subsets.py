@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from worldpool.cli import _envs
-from worldpool.cli._output import Json, Limit, pairs, show_list, show_record
+from worldpool.cli._output import Json, Limit, an_id, pairs, show_list, show_record
 
 app = typer.Typer(help="Subsets: immutable lists of environments.", no_args_is_help=True)
 
-SubsetId = Annotated[str, typer.Argument(help="A subset's id.")]
+SubsetId = Annotated[str, typer.Argument(help="A subset's id.", callback=an_id)]
 
 
 @app.command()
@@ -32,8 +32,8 @@ def create(
     ] = None,
     size: Annotated[int | None, typer.Option(min=1, help="How many to pick; default: all that match.")] = None,
     strategy: Annotated[str, typer.Option(help="stratified, diverse or random.")] = "stratified",
-    seed: int = 0,
-    name: str | None = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds pick equal environments.")] = 0,
+    name: Annotated[str | None, typer.Option(help="A name to find it by.")] = None,
     json: Json = False,
 ) -> None:
     """Choose environments: by conditions (none: the whole catalogue), by --ref, or as a grid with --vary."""
@@ -84,7 +84,8 @@ def _value(text: str) -> Any:
 def list_(limit: Limit = 20, json: Json = False) -> None:
     """List this cell's subsets."""
     with _envs.pool() as pool:
-        show_list(pool.subsets.list(limit=limit), ("id", "name", "size", "domains", "created_at"), json=json)
+        columns = ("id", "name", "size", "created_at", "domains")
+        show_list(pool.subsets.list(limit=limit), columns, json=json, limit=limit)
 
 
 @app.command()
@@ -98,6 +99,6 @@ def show(
     with _envs.pool() as pool:
         if environments:
             found = pool.subsets.environments(subset, limit=limit)
-            show_list(found, ("ref", "domain", "kind", "horizon", "step_us"), json=json)
+            show_list(found, _envs.LISTED, json=json, limit=limit)
         else:
             show_record(pool.subsets.get(subset), json=json)

@@ -1,0 +1,128 @@
+"""Retention: what nobody needs any more is deleted, by the scheduler's leader. Two leaders would do no harm.
+
+Orphans are objects whose key names neither a chunk nor a live lease: a worker died after it wrote, or nobody heard its
+release. What an orphan is, the database says. Every object is younger than its lease, and no lease that has ended gives
+a chunk; so whoever looks for both after the object was listed has the last word, and age decides nothing. It is asked
+for besides, to leave time for a look at what went wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from service import clock, store
+from service.db import Sessions
+from service.errors import Unavailable
+from service.models import IdempotencyKey, Site
+
+EVERY_S = 3600.0
+"""Pause between two passes."""
+BATCH = 1000
+"""Objects, or rows, that are looked at together."""
+PAUSE_S = 0.1
+"""Pause between two batches of objects: a pass over a million of them takes minutes and gets in nobody's way."""
+IDEMPOTENCY_AGE = timedelta(hours=24)
+"""How long a creating request can be sent again."""
+_CHUNK = re.compile(r"runs/[0-9a-f]{32}/([0-9a-f]{32})-([0-9]{1,18})\.chunk")
+"""The keys that service.leases gives; nothing else is ever deleted."""
+
+log = structlog.get_logger()
+
+
+class Retention:
+    """One pass after another over all stores. Remembers which store failed, so that it is logged once."""
+
+    def __init__(self, sessions: Sessions, orphan_age: timedelta) -> None:
+        self._sessions = sessions
+        self._orphan_age = orphan_age
+        self._failing: set[str] = set()
+
+    async def serve(self) -> None:
+        """Runs until cancelled. What fails is tried again with the next pass; the scheduler goes on."""
+        while True:
+            try:
+                await self.sweep()
+            except Exception as error:
+                log.warning("retention.failed", error=f"{type(error).__name__}: {error}"[:200])
+            await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> None:
+        """One pass: idempotency keys, then the store of one site after another."""
+        await _forget_idempotency_keys(self._sessions)
+        async with self._sessions() as session:
+            before = await clock.now(session) - self._orphan_age
+            stores = select(Site.store_url, func.min(Site.name), func.min(Site.created_at)).group_by(Site.store_url)
+            found = (await session.execute(stores)).all()
+        for url, site, since in found:
+            await self._collect(url, site, since=since, before=before)
+
+    async def _collect(self, url: str, site: str, *, since: datetime, before: datetime) -> None:
+        try:
+            count = await _collect_orphans(self._sessions, url, since=since, before=before)
+        except Unavailable as error:
+            if site not in self._failing:
+                log.warning("orphans.not_collected", site=site, cause=error.detail)
+            self._failing.add(site)
+            return
+        self._failing.discard(site)
+        if count:
+            log.info("orphans.collected", site=site, objects=count)
+
+
+async def _collect_orphans(sessions: Sessions, url: str, *, since: datetime, before: datetime) -> int:
+    """Delete the orphans in one store; how many. Objects from before `since`, when the site came, are not ours."""
+    count = 0
+    async for batch in store.listing(url, "runs", size=BATCH):
+        keys = [found["path"] for found in batch if since <= found["last_modified"] < before]
+        async with sessions() as session:
+            orphans = await _orphans(session, keys)
+        await store.delete(url, orphans)
+        count += len(orphans)
+        await asyncio.sleep(PAUSE_S)
+    return count
+
+
+async def _orphans(session: AsyncSession, keys: Sequence[str]) -> Sequence[str]:
+    """The keys that no chunk has and that no live lease may still give one. Call it after the objects were seen."""
+    named = [match for match in map(_CHUNK.fullmatch, keys) if match]
+    if not named:
+        return []
+    attempts = {
+        "keys": [match[0] for match in named],
+        "items": [UUID(hex=match[1]) for match in named],
+        "fences": [int(match[2]) for match in named],
+    }
+    return (await session.scalars(_ORPHANS, attempts)).all()
+
+
+# one statement, hence one moment: a lease that ends between two would be seen neither live nor with its chunk
+_ORPHANS = text(
+    """
+    SELECT o.key
+    FROM unnest(CAST(:keys AS text[]), CAST(:items AS uuid[]), CAST(:fences AS bigint[])) AS o(key, item_id, fence)
+    WHERE NOT EXISTS (SELECT FROM chunk c WHERE c.item_id = o.item_id AND c.object_key = o.key)
+      AND NOT EXISTS (
+        SELECT FROM lease l WHERE l.item_id = o.item_id AND l.fence = o.fence AND l.state <> 'released'
+      )
+    """
+)
+
+
+async def _forget_idempotency_keys(sessions: Sessions) -> None:
+    """Delete those that are too old, a batch a transaction."""
+    key = (IdempotencyKey.owner, IdempotencyKey.key)
+    while True:
+        async with sessions.begin() as session:
+            before = await clock.now(session) - IDEMPOTENCY_AGE
+            old = select(*key).where(IdempotencyKey.created_at < before).limit(BATCH)
+            gone = await session.execute(delete(IdempotencyKey).where(tuple_(*key).in_(old)).returning(*key))
+            if len(gone.all()) < BATCH:
+                return
