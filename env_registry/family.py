@@ -33,6 +33,7 @@ _MODULES = (
     "env_registry.social.mpe",
     "env_registry.social.pettingzoo_games",
     "env_registry.social.openspiel",
+    "env_registry.social.dynamics",
     "env_registry.symbolic.minigrid_worlds",
     "env_registry.symbolic.toy_text",
     "env_registry.symbolic.cellular_automata",

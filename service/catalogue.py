@@ -87,33 +87,27 @@ async def find(session: AsyncSession, ref_or_digest: str) -> Spec:
 
 @lru_cache(maxsize=100_000)  # more than the catalogue: a scan of more than fits never finds what the last one left
 def cost(ref: str, digest: str) -> Cost:
-    """What the spec takes, by the card of its base task."""
+    """What the spec takes, by its card."""
     spec = env_registry.parse(ref)
     card = env_registry.card_of(spec)
     return Cost(
         ref=ref,
         digest=digest,
-        step_us=_step_us(spec, card),
+        step_us=_step_us(card),
         make_ms=card.make_ms if card else DEFAULT_MAKE_MS,
         memory_mb=max(int(card.memory_mb), DEFAULT_MEMORY_MB) if card else DEFAULT_MEMORY_MB,
         step_bytes=card.observation_bytes if card else DEFAULT_STEP_BYTES,
-        horizon=horizon(spec),
+        horizon=_horizon(spec, card),
     )
 
 
-def _step_us(spec: Spec, card: Card | None) -> float:
-    """Estimated microseconds of one step of the spec: frames skipped count."""
-    repeats = 1
-    for use in spec.modifiers:
-        if use.name == "repeat":
-            repeats *= int(dict(use.arguments)["k"])
-    return (card.step_us if card else DEFAULT_STEP_US) * repeats
+def _step_us(card: Card | None) -> float:
+    return card.step_us if card else DEFAULT_STEP_US
 
 
-def horizon(spec: Spec) -> int:
-    """Most steps of an episode, as the family declares and time limits cut."""
-    limits = [int(dict(use.arguments)["steps"]) for use in spec.modifiers if use.name == "time_limit"]
-    return min([spec.source.horizon, *limits])
+def _horizon(spec: Spec, card: Card | None) -> int:
+    """Most steps of an episode."""
+    return card.horizon if card else spec.source.horizon_of(spec.values)
 
 
 def place(ref: str) -> dict[str, str]:
@@ -140,8 +134,8 @@ def show(spec: Spec, *, catalogued: bool) -> schemas.Environment:
         parameters=document["parameters"],
         modifiers=document["modifiers"],
         catalogued=catalogued,
-        horizon=horizon(spec),
-        step_us=_step_us(spec, card),
+        horizon=_horizon(spec, card),
+        step_us=_step_us(card),
         make_ms=card.make_ms if card else DEFAULT_MAKE_MS,
     )
 
@@ -179,7 +173,7 @@ async def families(session: AsyncSession) -> list[schemas.FamilyOut]:
             source=family.source,
             licence=family.licence,
             engine=family.distribution,
-            horizon=family.horizon,
+            horizon=family.horizon_of({}),
             tags=list(family.tags),
             axes=[axis.schema() for axis in family.axes],
             specs=by_family.get(family.name, 0),
@@ -302,7 +296,7 @@ def source_sha256() -> str:
     root = Path(env_registry.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*")):
-        if path.suffix in {".py", ".json"}:
+        if path.suffix in {".py", ".parquet"}:
             digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -320,6 +314,6 @@ def _row(ordinal: int, spec: Spec) -> dict[str, Any]:
         "tags": list(source.tags),
         "modifiers": [use.name for use in spec.modifiers],
         "parameters": json.dumps(spec.json()["parameters"]),
-        "step_us": _step_us(spec, env_registry.card_of(spec)),
+        "step_us": _step_us(env_registry.card_of(spec)),
         "words": _words(f"{spec.ref} {' '.join(source.tags)} {source.description}"),
     }

@@ -67,14 +67,14 @@ class Environment(Out):
     parameters: dict[str, Any] = Field(description="every parameter, defaults included; distributions as objects")
     modifiers: list[dict[str, Any]] = Field(description="in order of application, innermost first")
     catalogued: bool = Field(description="false: valid, resolved on demand, not among the enumerated specs")
-    horizon: int = Field(description="most steps of an episode by default")
+    horizon: int = Field(description="most steps of an episode")
     step_us: float = Field(description="measured microseconds a step")
     make_ms: float = Field(description="measured milliseconds to construct")
 
 
 class EnvironmentDetail(Environment):
     card: dict[str, Any] | None = Field(
-        description="what was measured about its base task: spaces, cost, determinism, engines"
+        description="what was measured about it, or is estimated from its base task: spaces, cost, returns, fingerprint"
     )
 
 

@@ -18,7 +18,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from env_registry.seeding import EpisodeSeeds
-from env_registry.simulator import Agent, Kind, Simulator
+from env_registry.simulator import SINGLE_AGENT, Agent, Kind, Simulator
 from env_registry.social.actions import checked
 
 
@@ -47,7 +47,7 @@ class OpenSpielSimulator(Simulator):
         self._masked = masked
         self._informed = self._game.get_type().provides_information_state_tensor
         size = self._game.information_state_tensor_size() if self._informed else self._game.observation_tensor_size()
-        self.agents = tuple(f"player_{player}" for player in range(self._game.num_players()))
+        self.agents = self._named(self._game.num_players())
         self._player = {agent: player for player, agent in enumerate(self.agents)}
         space = Box(-np.inf, np.inf, (size,), np.float32)
         self.observation_spaces = dict.fromkeys(self.agents, space)
@@ -102,6 +102,14 @@ class OpenSpielSimulator(Simulator):
         self._chance.set_state(("MT19937", state["chance_keys"], state["chance_position"], 0, 0.0))
         self.actors = self._who_acts()
 
+    @property
+    def text(self) -> str:
+        """The state as OpenSpiel prints it."""
+        return str(self._state)
+
+    def _named(self, count: int) -> tuple[Agent, ...]:
+        return tuple(f"player_{player}" for player in range(count))
+
     def _pass_chance_nodes(self) -> None:
         while self._state.is_chance_node():
             outcomes, probabilities = zip(*self._state.chance_outcomes(), strict=True)
@@ -119,3 +127,25 @@ class OpenSpielSimulator(Simulator):
         player = self._player[agent]
         tensor = self._state.information_state_tensor if self._informed else self._state.observation_tensor
         return np.array(tensor(player), dtype=np.float32)
+
+
+class OnePlayerSimulator(OpenSpielSimulator):
+    """A game for one player, with bare observations, actions and rewards."""
+
+    kind = Kind.SINGLE
+
+    def reset(self, seeds: EpisodeSeeds) -> Any:
+        return super().reset(seeds)[SINGLE_AGENT]
+
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, Any]:
+        observation, reward, terminated, truncated, info = super().step({SINGLE_AGENT: action})
+        return (
+            observation[SINGLE_AGENT],
+            reward[SINGLE_AGENT],
+            terminated[SINGLE_AGENT],
+            truncated[SINGLE_AGENT],
+            info[SINGLE_AGENT],
+        )
+
+    def _named(self, count: int) -> tuple[Agent, ...]:
+        return (SINGLE_AGENT,)

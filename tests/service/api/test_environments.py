@@ -63,7 +63,7 @@ def test_any_valid_ref_resolves_whether_catalogued_or_not(pool: Pool) -> None:
     assert shown["catalogued"] is False
     known = pool.get("/v1/environments/classic/cartpole").json()
     assert known["catalogued"] is True
-    assert known["card"]["deterministic"] is True
+    assert known["card"]["seed_sensitive"] is True
     assert pool.get(f"/v1/environments/{known['digest']}").json() == known
 
 
