@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from env_registry.catalogue import COSTS, SPECS, base_spec
+from env_registry.costs import unquantised
 from env_registry.spec import Spec
 
 
@@ -71,48 +72,44 @@ class _Committed:
     def __init__(self) -> None:
         import pyarrow.parquet as pq
 
-        specs = pq.read_table(SPECS)
+        specs, costs = pq.read_table(SPECS), pq.read_table(COSTS)
         self.versions: Mapping[str, str] = json.loads(specs.schema.metadata[b"runtime"])
-        self.rows = {ref: row for row, ref in enumerate(specs["ref"].to_pylist())}
-        self._specs = specs.combine_chunks()
-        self._costs = pq.read_table(COSTS).combine_chunks()
+        self._columns = {name: table[name].to_pylist() for table in (specs, costs) for name in table.column_names}
+        self.rows = {ref: row for row, ref in enumerate(self._columns["ref"])}
 
     def own(self, row: int) -> dict[str, Any]:
         """What was measured of every catalogued spec."""
-        from env_registry.sweep import unquantised
-
+        value = self._columns
         return {
-            **self._spaces(self._value(row, "spaces")),
-            "fingerprint": self._value(row, "fingerprint").hex(),
-            "effect": self._value(row, "effect"),
-            "make_ms": unquantised(self._costs["make_us"][row].as_py()) / 1e3,
-            "step_us": unquantised(self._costs["step_us"][row].as_py()),
+            **_spaces(value["spaces"][row]),
+            "fingerprint": value["fingerprint"][row].hex(),
+            "effect": value["effect"][row],
+            "make_ms": unquantised(value["make_us"][row]) / 1e3,
+            "step_us": unquantised(value["step_us"][row]),
         }
 
     def card(self, task: Spec, row: int) -> Card:
         """Of a base task."""
+        value = self._columns
         source = task.source
         names = ("observation_bytes", "episode_steps", "random_return", "reward_low", "reward_high", "seed_sensitive")
         return Card(
             measured=task.ref,
-            memory_mb=self._costs["memory_mb"][row].as_py(),
+            memory_mb=value["memory_mb"][row],
             horizon=source.horizon_of(task.values),
-            snapshot="exact" if self._value(row, "exact") else "replay",
+            snapshot="exact" if value["exact"][row] else "replay",
             engines={
                 name: self.versions[name] for name in sorted({source.distribution, "numpy"} & self.versions.keys())
             },
-            **{name: self._value(row, name) for name in names},
+            **{name: value[name][row] for name in names},
             **self.own(row),
         )
 
-    def _value(self, row: int, column: str) -> Any:
-        return self._specs[column][row].as_py()
 
-    @staticmethod
-    @cache
-    def _spaces(text: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(text)
-        return found
+@cache
+def _spaces(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 @cache

@@ -14,7 +14,6 @@ What fails, what differs between two processes and what does the same as another
 from __future__ import annotations
 
 import json
-import math
 import os
 import queue
 import select
@@ -33,6 +32,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from env_registry import effects
 from env_registry.catalogue import COSTS, REJECTED, SPECS, Point, candidates, single_specs, singles
+from env_registry.costs import quantised
 from env_registry.runtime import processor, runtime
 from env_registry.spec import Spec, parse
 
@@ -338,15 +338,6 @@ def write(journal: Journal, tasks: Iterable[Spec], folder: Path = SPECS.parent) 
         draft = path.with_suffix(".draft")
         pq.write_table(content, draft, compression="zstd", compression_level=19)
         draft.replace(path)
-
-
-def quantised(value: float) -> int:
-    """Quarters of a power of two: the nearest of 1, 1.19, 1.41, 1.68, 2, … ; `unquantised` is its inverse."""
-    return min(max(round(4 * math.log2(max(value, 1.0))), 0), 255)
-
-
-def unquantised(level: int) -> float:
-    return float(2 ** (level / 4))
 
 
 def _task_problem(answers: Mapping[_Key, Answer], task: Spec) -> tuple[str, str] | None:

@@ -13,7 +13,8 @@ import pytest
 
 from env_registry import Spec, parse
 from env_registry.catalogue import Point, candidates, single_specs, singles
-from env_registry.sweep import Journal, MeasuringProcess, kept, quantised, select_specs, sweep, unquantised, write
+from env_registry.costs import quantised, unquantised
+from env_registry.sweep import Journal, MeasuringProcess, kept, select_specs, sweep, write
 
 PENDULUM = parse("classic/pendulum")
 
