@@ -6,7 +6,7 @@ PYTHONS := python3.12 python3.11 python3
 ONLY ?=
 SECONDS ?= 120
 
-.PHONY: help demo up test fuzz bench lint catalogue migrate openapi settings lock
+.PHONY: help demo up test fuzz bench lint catalogue catalogue-verify migrate openapi settings lock
 .DELETE_ON_ERROR:
 
 help: ## list these verbs
@@ -33,8 +33,11 @@ lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-catalogue: $(INSTALLED) ## measure the cards of all environments again
+catalogue: $(INSTALLED) ## measure all environments and write the catalogue's files; resumable
 	@$(BIN)/python -m env_registry measure
+
+catalogue-verify: $(INSTALLED) ## measure 2,000 environments again and hold them against the files
+	@$(BIN)/python -m env_registry verify
 
 migrate: $(INSTALLED) ## bring the database at WORLDPOOL_DATABASE_URL up to date
 	@$(BIN)/python -m service migrate
