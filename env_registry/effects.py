@@ -12,7 +12,6 @@ actions; the effect is the largest of three medians over seeds, of random action
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env_registry.probe import STEPS, Probe
+from env_registry.probe import values as values_of
 from env_registry.simulator import Kind
 from env_registry.spec import Spec
 
@@ -124,7 +124,7 @@ def _trace(probe: Probe, answers: Iterator[tuple[Any, ...]]) -> Trace:
     simulator = probe.simulator
     numbers, signs, rewards = [], [], []
     for observation, *rest in answers:
-        values = list(_leaves(observation))
+        values = list(values_of(observation))
         numbers.append(_joined([value for value in values if value.dtype.kind == "f"], np.float64))
         signs.append(_joined([value for value in values if value.dtype.kind != "f"], np.int64))
         if rest:
@@ -133,19 +133,6 @@ def _trace(probe: Probe, answers: Iterator[tuple[Any, ...]]) -> Trace:
             )
     paid = np.array(rewards, np.float64).reshape(len(rewards), -1)
     return Trace(numbers, signs, paid, not simulator.actors)
-
-
-def _leaves(value: Any) -> Iterator[Array]:
-    if isinstance(value, dict):
-        for key in sorted(value):
-            yield from _leaves(value[key])
-    elif isinstance(value, (tuple, list)):
-        for part in value:
-            yield from _leaves(part)
-    elif isinstance(value, str):
-        yield np.array([zlib.crc32(value.encode())])
-    else:
-        yield np.asarray(value).ravel()
 
 
 def _joined(parts: Sequence[Array], dtype: type) -> Array:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import resource
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from env_registry.family import Actor
 from env_registry.make import make
@@ -41,7 +44,6 @@ class Findings:
     """What one look at a spec finds out; see `Card` for units."""
 
     fingerprint: str
-    portable: str
     seed_sensitive: bool
     exact: bool
     make_ms: float
@@ -140,13 +142,37 @@ def random_action(simulator: Simulator, rng: np.random.Generator) -> Any:
     return {agent: _random(simulator, agent, rng) for agent in simulator.actors}
 
 
-def fingerprint(probe: Probe) -> tuple[str, str]:
-    """(32 hexadecimal digits over every bit of 2 seeds x 100 steps of each actor; 16 over the rounded beginning).
+class Print(NamedTuple):
+    """What a spec does, in short.
 
-    A modifier that shows later gets as many steps as it needs (`Modifier.reach`). The second is for comparison with
-    another class of processors, whose last bits may differ: floats keep 4 significant digits, of 20 steps.
+    `fingerprint` is 32 hexadecimal digits over every bit of 2 seeds x 100 steps of each actor; a modifier that shows
+    later gets as many steps as it needs (`Modifier.reach`). `portable` is 16 digits over the rounded beginning, for
+    comparison with another class of processors, whose last bits may differ: floats keep 4 significant digits, of 20
+    steps. `behaviour` is of random actions; see `BEHAVIOUR`.
     """
+
+    fingerprint: str
+    portable: str
+    behaviour: list[float]
+
+
+BEHAVIOUR = (
+    "reward_mean",
+    "reward_sd",
+    "rewarded",  # share of steps with another reward than 0
+    "episodes",  # ended, a step
+    "observed_mean",  # of all values observed, signs and numbers alike
+    "observed_sd",
+    "observed_change",  # mean absolute, from step to step
+    "observed_moving",  # share of values that change in a step
+)
+"""What the numbers of `Print.behaviour` are, each as sign(x) log(1 + |x|)."""
+
+
+def fingerprint(probe: Probe) -> Print:
+    """The print of a spec, from 2 seeds of each of its actors."""
     exact, rounded = hashlib.sha256(), hashlib.sha256()
+    first: list[Answer] = []
     reach = max((use.modifier.reach(dict(use.arguments)) for use in probe.spec.modifiers), default=0)
     for make_actor in probe.actors():
         for seed in _SEEDS:
@@ -155,7 +181,45 @@ def fingerprint(probe: Probe) -> tuple[str, str]:
                 exact.update(pack(answer))
                 if at < PORTABLE_STEPS:
                     rounded.update(pack(_rounded(answer)))
-    return exact.hexdigest()[:32], rounded.hexdigest()[:16]
+                if len(first) < STEPS:
+                    first.append(answer)
+    return Print(exact.hexdigest()[:32], rounded.hexdigest()[:16], _behaviour(first))
+
+
+def values(observation: Any) -> Iterator[NDArray[Any]]:
+    """The parts of an observation as flat arrays, in a fixed order; text as a number that stands for it."""
+    if isinstance(observation, dict):
+        for key in sorted(observation):
+            yield from values(observation[key])
+    elif isinstance(observation, (tuple, list)):
+        for part in observation:
+            yield from values(part)
+    elif isinstance(observation, str):
+        yield np.array([zlib.crc32(observation.encode())])
+    else:
+        yield np.asarray(observation).ravel()
+
+
+def _behaviour(answers: Sequence[Answer]) -> list[float]:
+    seen = [np.concatenate([*values(answer[0]), np.empty(0)]) for answer in answers]
+    steps = [(a, b) for a, b in pairwise(seen) if a.shape == b.shape]
+    rewards = np.array([_total(answer[1]) for answer in answers if len(answer) > 1])
+    every = np.concatenate(seen)
+    moved = np.concatenate([b - a for a, b in steps] or [np.empty(0)])
+    resets = sum(len(answer) == 1 for answer in answers)
+    with np.errstate(all="ignore"):
+        found = np.array(
+            [
+                *(rewards.mean(), rewards.std(), (rewards != 0).mean(), (resets - 1) / len(rewards)),
+                *(every.mean(), every.std(), np.abs(moved).mean(), (moved != 0).mean()),
+            ]
+        )
+        scaled = np.sign(found) * np.log1p(np.abs(found))
+    return [float(f"{value:.4g}") for value in np.nan_to_num(scaled)]
+
+
+def _total(reward: Any) -> float:
+    return float(sum(reward.values())) if isinstance(reward, dict) else float(reward)
 
 
 def look(spec: Spec) -> Findings:
@@ -170,11 +234,10 @@ def look(spec: Spec) -> Findings:
     started = perf_counter()
     probe = Probe(spec)
     make_ms = 1e3 * (perf_counter() - started)
-    exact_bits, portable = fingerprint(probe)
+    found = fingerprint(probe)
     costs = _costs(probe)
     return Findings(
-        fingerprint=exact_bits,
-        portable=portable,
+        fingerprint=found.fingerprint,
         seed_sensitive=_seed_sensitive(probe),
         exact=restores_exactly(probe),
         make_ms=make_ms,

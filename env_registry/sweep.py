@@ -78,11 +78,10 @@ def _print(question: Answer) -> Answer:
     started = perf_counter()
     probe = Probe(parse(question["ref"]))
     make_ms = 1e3 * (perf_counter() - started)
-    exact, portable = fingerprint(probe)
+    found = fingerprint(probe)
     probe.close()
     return {
-        "fingerprint": exact,
-        "portable": portable,
+        **found._asdict(),
         "spaces": spaces(probe.simulator),
         "make_ms": make_ms,
         "step_us": probe.step_us,
@@ -298,6 +297,8 @@ def write(journal: Journal, tasks: Iterable[Spec], folder: Path = SPECS.parent) 
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from env_registry.probe import BEHAVIOUR
+
     specs, rejected = select_specs(journal.answers, tasks)
     prints = [journal.answers["print", spec.ref] for spec in specs]
     looks = [journal.answers.get(("look", spec.ref)) for spec in specs]
@@ -321,6 +322,7 @@ def write(journal: Journal, tasks: Iterable[Spec], folder: Path = SPECS.parent) 
             "portable": pa.array([bytes.fromhex(each["portable"]) for each in prints], pa.binary(8)),
             "spaces": pa.array([json.dumps(each["spaces"]) for each in prints]).dictionary_encode(),
             "effect": pa.array(effect, pa.float32()),
+            "behaviour": pa.array([each["behaviour"] for each in prints], pa.list_(pa.float32(), len(BEHAVIOUR))),
             **facts,
         },
         metadata={"runtime": json.dumps(dict(runtime().versions)), "processor": processor()},

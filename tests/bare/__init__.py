@@ -17,6 +17,7 @@ _ROOMS = {
     "classic": "physics",
     "dm_control": "dm_control",
     "box2d": "box2d",
+    "openspiel": "openspiel",
     "minigrid": "symbolic",
     "toytext": "symbolic",
     "rules": "symbolic",

@@ -1,7 +1,7 @@
 """Games of OpenSpiel: chance is explicit, so every random outcome comes from the episode's seed.
 
-Left out are games that draw from hidden generators of their own (`negotiation`, `tarok`), mean-field games and games
-without a tensor to observe.
+Left out are mean-field games and games without a tensor to observe. `chess_games`, `strategy_games` and `card_games`
+have families of their own.
 """
 
 from __future__ import annotations
