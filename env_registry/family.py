@@ -28,9 +28,13 @@ ENTRY_POINT_GROUP = "worldpool.families"
 _MODULES = (
     "env_registry.physics.gymnasium_mujoco",
     "env_registry.physics.classic_control",
+    "env_registry.physics.gymnasium_robotics",
+    "env_registry.physics.metaworld_sawyer",
     "env_registry.physics.dm_control_suite",
+    "env_registry.physics.dm_control_manipulation",
     "env_registry.physics.box2d",
     "env_registry.social.mpe",
+    "env_registry.social.ma_mujoco",
     "env_registry.social.pettingzoo_games",
     "env_registry.social.openspiel",
     "env_registry.social.openspiel.chess_games",

@@ -219,7 +219,8 @@ def _behaviour(answers: Sequence[Answer]) -> list[float]:
 
 
 def _total(reward: Any) -> float:
-    return float(sum(reward.values())) if isinstance(reward, dict) else float(reward)
+    """Of several agents the sum of absolute rewards: a zero-sum game pays, too."""
+    return float(sum(map(abs, reward.values()))) if isinstance(reward, dict) else float(reward)
 
 
 def look(spec: Spec) -> Findings:
