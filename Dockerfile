@@ -8,7 +8,7 @@ COPY requirements.lock ./
 RUN python -m venv .venv \
     && sed -n '/^uv==/,/[^\\]$/p' requirements.lock > /tmp/uv.lock \
     && pip install --no-cache-dir --require-hashes -r /tmp/uv.lock \
-    && uv pip sync --no-cache --require-hashes --compile-bytecode requirements.lock \
+    && uv pip sync --no-cache --only-binary :all: --require-hashes --compile-bytecode requirements.lock \
     && rm /tmp/uv.lock
 
 COPY pyproject.toml ./

@@ -50,9 +50,11 @@ settings: $(INSTALLED) ## write docs/settings.md
 
 lock: $(INSTALLED) ## resolve requirements.lock again, to the newest versions that fit
 	@$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --group dev --universal --python-version 3.11 --generate-hashes \
+		--only-binary :all: --no-binary worldpool \
 		--no-emit-index-url --no-emit-find-links --no-emit-package worldpool --no-annotate --no-header -o requirements.lock
 
-# uv comes from the lock as well, by its hash; the SDK is ours and is built with what the lock installed
+# Wheels only: a package without one is an error here and no compilation, because we promise to need no compiler. uv comes
+# from the lock as well, by its hash; the SDK is ours and is built with what the lock installed.
 $(INSTALLED): requirements.lock clients/python/pyproject.toml
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 		for python in $(PYTHONS); do \
@@ -65,7 +67,7 @@ $(INSTALLED): requirements.lock clients/python/pyproject.toml
 		exit 1; }
 	@echo "installing what requirements.lock names (0.9 GB, once)"
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r .venv/uv.lock
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip sync --quiet --only-binary :all: --require-hashes requirements.lock
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e clients/python
 	@touch $@

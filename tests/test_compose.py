@@ -74,7 +74,7 @@ def test_what_others_wait_for_has_a_health_check(service: str) -> None:
 
 
 def test_the_image_runs_from_the_lock_as_nobody_special() -> None:
-    assert "uv pip sync --no-cache --require-hashes" in DOCKERFILE
+    assert "uv pip sync --no-cache --only-binary :all: --require-hashes" in DOCKERFILE
     user = DOCKERFILE.index("\nUSER worldpool")
     assert DOCKERFILE.index("useradd") < user < DOCKERFILE.index("\nCMD")
 

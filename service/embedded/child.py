@@ -18,7 +18,10 @@ def nothing() -> None:
 
 @dataclass(frozen=True)
 class Child:
-    """`prepare` runs before every start and may block; `ready` asks, on a real connection, whether it accepts work."""
+    """`prepare` runs before every start and may block; `ready` asks, on a real connection, whether it accepts work.
+
+    A disposable child holds nothing that a kill could lose.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -27,6 +30,7 @@ class Child:
     environment: Mapping[str, str] | None = field(default=None, repr=False)
     stop_signal: signal.Signals = signal.SIGTERM
     orphan_signal: signal.Signals = signal.SIGKILL
+    disposable: bool = False
     uid: int | None = None
     start_s: float = 60.0
     stop_s: float = 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections import deque
@@ -14,21 +15,21 @@ TAIL_LINES = 15
 WIDTH = len("scheduler")
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _WORDS = {
-    10: ("DEBUG", "TRACE"),
-    20: ("INFO", "LOG", "NOTICE"),
+    10: ("DEBUG", "TRACE", "LOG"),  # with this word PostgreSQL tells of its ordinary days
+    20: ("INFO", "NOTICE"),
     30: ("WARN", "WARNING"),
     40: ("ERROR", "FATAL", "PANIC", "CRITICAL"),
 }
 _LEVEL_OF = {word: number for number, words in _WORDS.items() for word in words}
 _LEVEL = re.compile(rf"\b({'|'.join(_LEVEL_OF)})\b|\[({'|'.join(_LEVEL_OF).lower()}) *\]|\"level\": ?\"(\w+)\"")
-_REDIS = re.compile(r"^\d+:[A-Z] .*? ([.*#-]) ")
+_REDIS = re.compile(r"^\d+:(?:signal-handler|[A-Z] .*? [.*#-]) ")
 _COLOURS = (36, 33, 32, 35, 34, 31)
 
 
 def level(line: str) -> int | None:
     """The level that a line names (`LOG:`, `[info     ]`, `"level": "info"`), or None for a continuation."""
-    if redis := _REDIS.match(line):  # its marks; a `#` is any line that it wants seen, good or bad
-        return LEVELS["info" if redis[1] in "*#" else "debug"]
+    if _REDIS.match(line):  # no mark of its tells trouble from its greeting; whoever misses it says so as well
+        return LEVELS["debug"]
     if not (found := _LEVEL.search(line)):
         return None
     word = next(group for group in found.groups() if group).upper()
@@ -36,7 +37,10 @@ def level(line: str) -> int | None:
 
 
 class Terminal:
-    """Shows lines as `name | line`, each name in a colour of its own where the stream is a terminal."""
+    """Shows lines as `name | line`, each name in a colour of its own where the stream is a terminal.
+
+    A stream that nobody reads any more, such as a terminal that was closed, hinders nothing.
+    """
 
     def __init__(self, lowest: str, stream: TextIO = sys.stderr) -> None:
         self.lowest = LEVELS[lowest]
@@ -48,7 +52,8 @@ class Terminal:
         if self._stream.isatty():
             colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
             label = f"\033[{colour}m{label}\033[0m"
-        print(label, line, file=self._stream, flush=True)
+        with contextlib.suppress(OSError):
+            print(label, line, file=self._stream, flush=True)
 
 
 class Log:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psycopg
 
-from service.embedded.child import Child
+from service.embedded.child import Child, tied
 from service.embedded.postgres_home import Home, Software
 from service.embedded.process import Standalone
 from service.embedded.state import short_folder
@@ -105,8 +105,8 @@ class EmbeddedPostgres(Standalone):
 
     def _run(self, software: Software, program: str, *arguments: str, text: str = "") -> None:
         done = subprocess.run(
-            [software.program(program), *arguments], input=text, capture_output=True, text=True, cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C"}, **self.home.identity(),
+            tied((software.program(program), *arguments), signal.SIGKILL, self.home.uid),
+            input=text, capture_output=True, text=True, cwd="/", env={"PATH": os.defpath, "LC_ALL": "C"},
         )  # fmt: skip
         if done.returncode:
             raise OSError(

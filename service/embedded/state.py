@@ -4,6 +4,7 @@
     runtime         link to a short folder for Unix sockets, gone when the pool has stopped
     pool.json       address, keys and pid of the running pool, for the SDK and the CLI; mode 600
     keys.json       the keys, which outlive a stop; mode 600
+    port.json       the port of the API, which outlives a stop too: clients of before find it again
     logs/           one capped file a child
     postgres/ redis/ store/     the data
 
@@ -17,12 +18,15 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 SOCKET_PATH_BYTES = 107
 """The longest path of a Unix socket on Linux (104 on macOS, which ends in a NUL as well)."""
 RUNTIME_PREFIX = "worldpool-"
+OWNER = "runtime-of"
+"""In a runtime folder: the state folder that it belongs to."""
 
 
 class AlreadyRunning(Exception):
@@ -41,6 +45,7 @@ class State:
         self.folder = folder.resolve()
         self.pool_file = self.folder / "pool.json"
         self.keys_file = self.folder / "keys.json"
+        self.port_file = self.folder / "port.json"
         self._lock: int | None = None
 
     def hold(self) -> None:
@@ -63,6 +68,7 @@ class State:
         os.write(lock, str(os.getpid()).encode())
         self._lock = lock
         self._clear()
+        remove_abandoned()
 
     def release(self) -> None:
         """Let others have the folder. The lock file stays: removing it would let two processes hold two files."""
@@ -72,9 +78,13 @@ class State:
             self._lock = None
 
     def runtime(self) -> Path:
-        """A new short folder for sockets, mode 700. Removed by `release` or, after a kill, by the next `hold`."""
+        """A new short folder for sockets, mode 700. Removed by `release` or, after a kill, by the next `hold`.
+
+        It names its owner, so that `remove_abandoned` knows it when the state folder was removed after a kill.
+        """
         folder = short_folder()
         (self.folder / "runtime").symlink_to(folder)
+        (folder / OWNER).write_text(str(self.folder))
         return folder
 
     def _clear(self) -> None:
@@ -87,10 +97,23 @@ class State:
 
 def short_folder() -> Path:
     """A new folder of our own whose path leaves room for a socket's name."""
-    for parent in (os.path.join("/run/user", str(os.getuid())), tempfile.gettempdir(), "/tmp"):
-        if os.access(parent, os.W_OK | os.X_OK) and len(parent) < SOCKET_PATH_BYTES - 60:
-            return Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX, dir=parent))
+    for parent in short_parents():
+        return Path(tempfile.mkdtemp(prefix=RUNTIME_PREFIX, dir=parent))
     raise OSError("no folder for sockets: the temporary folder's path is too long")
+
+
+def short_parents() -> list[str]:
+    parents = (os.path.join("/run/user", str(os.getuid())), tempfile.gettempdir(), "/tmp")
+    return [path for path in parents if os.access(path, os.W_OK | os.X_OK) and len(path) < SOCKET_PATH_BYTES - 60]
+
+
+def remove_abandoned() -> None:
+    """Remove the runtime folders of pools that were killed and whose state folder has gone since."""
+    for parent in short_parents():
+        for note in Path(parent).glob(f"{RUNTIME_PREFIX}*/{OWNER}"):
+            with suppress(OSError):
+                if (Path(note.read_text()) / "runtime").resolve() != note.parent.resolve():
+                    remove_own(note.parent)
 
 
 def remove_own(folder: Path) -> None:
@@ -109,8 +132,8 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace a file at once; only its owner can read it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 600
-    with os.fdopen(descriptor, "w") as file:
+    """Replace a file at once; only its owner can read it. For whoever holds the folder."""
+    fresh = path.with_suffix(".new")
+    with open(fresh, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         json.dump(value, file, indent=2)
-    os.replace(name, path)
+    fresh.replace(path)

@@ -214,10 +214,12 @@ class Supervisor:
         for kept in reversed(self._kept):
             await kept.stop()
 
-    def kill(self) -> None:
-        """End all children at once; a `stop` that waits for them returns."""
+    def hurry(self) -> list[str]:
+        """End all disposable children at once. Returns the names of the others, which a `stop` still waits for."""
         for kept in self._kept:
-            kept.kill()
+            if kept.child.disposable:
+                kept.kill()
+        return [kept.child.name for kept in self._kept if kept.running and not kept.child.disposable]
 
     def _keep(self, child: Child) -> Kept:
         kept = Kept(child, Log(child.name, self._log_dir, self._terminal), self._max_failures, self._changed)

@@ -30,8 +30,12 @@ from service.settings import ROOT, Settings, environment
 PORTS = range(20_000, 32_000)
 """Free ports are sought here, below those that the system gives to outgoing connections: while the API restarts, a
 client's own connection could otherwise take its port."""
-INTERRUPTED_S = 1.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = 128 + signal.SIGINT
+INTERRUPTED_S = 1.0
+"""How long a command has to end by itself before it is told to."""
+TERMINATED_S = 10.0
+"""How long it has after that before it is killed."""
 SELF = "worldpool"
 
 
@@ -74,27 +78,36 @@ class _Pool:
         self._terminal = terminal
         self._wanted = wanted
         self._settings = settings
+        self._stopping = False
         self._told: dict[str, Any] | None = None
         self._log_dir = state.folder / "logs"
         self._supervisor = Supervisor(self._log_dir, terminal, max_failures=settings.max_failures, changed=self._tell)
 
     async def run(self, then: str | None) -> int:
-        """Start, serve and stop. SIGINT and SIGTERM end it cleanly, a second one at once."""
+        """Start, serve and stop. The first signal ends it cleanly; after that, Ctrl-C ends all but the databases."""
         serving = asyncio.create_task(self._serve(then))
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._interrupted, serving)
+        for number in STOP_SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # `nohup` has it ignored
+                loop.add_signal_handler(number, self._interrupted, number, serving)
         try:
             return await serving
         except asyncio.CancelledError:
             return INTERRUPTED if then else 0
         finally:
-            self._say("stopping")
+            asked, self._stopping = self._stopping, True
+            waits = asked and "worker" in self._supervisor.pids()
+            self._say("stopping" + (" when running work items are done; Ctrl-C again: at once" if waits else ""))
             await self._supervisor.stop()
 
-    def _interrupted(self, serving: asyncio.Task[int]) -> None:
-        if not serving.cancel():
-            self._supervisor.kill()
+    def _interrupted(self, number: signal.Signals, serving: asyncio.Task[int]) -> None:
+        """Only Ctrl-C counts twice: `make` and a closed terminal send the others more than once by themselves."""
+        if not self._stopping:
+            self._stopping = True
+            serving.cancel()
+        elif number == signal.SIGINT:
+            left = self._supervisor.hurry() or ["nothing"]
+            self._say(f"stopping at once, work items will run again; waiting for {' and '.join(left)}")
 
     async def _serve(self, then: str | None) -> int:
         began = time.monotonic()
@@ -104,8 +117,12 @@ class _Pool:
         self._told = {"url": self._settings.public_url, **keys, "pid": os.getpid(), **addresses}
         self._tell()
         threading.Thread(target=remove_abandoned, daemon=True).start()
-        self._say(f"ready at {self._settings.public_url} after {time.monotonic() - began:.1f} s")
-        self._say(f"keys are in {self._state.pool_file}")
+        self._say(f"ready after {time.monotonic() - began:.1f} s at {self._settings.public_url}")
+        self._say(f"address and keys are in {self._state.pool_file}")
+        if "worker" in self._wanted:
+            self._say(await asyncio.to_thread(parts.share, self._settings, keys))
+        if not then:
+            self._say("Ctrl-C stops it; its data, keys and address stay for the next time")
         return await self._supervisor.during(_command(then, self._told) if then else _forever())
 
     async def _start_databases(self) -> None:
@@ -113,7 +130,7 @@ class _Pool:
         runtime = self._state.runtime()
         postgres = EmbeddedPostgres(self._state.folder / "postgres", runtime)
         redis = EmbeddedRedis(self._state.folder / "redis", runtime)
-        found: dict[str, Any] = {"port": self._settings.port or free_port(self._settings.host)}
+        found: dict[str, Any] = {"port": self._port()}
         children = []
         if "postgres" in self._wanted and "database_url" not in given:
             children.append(postgres.child())
@@ -126,11 +143,33 @@ class _Pool:
         found["url"] = f"http://{host}:{found['port']}"
         self._settings = self._settings.model_copy(update=found)
 
+    def _port(self) -> int:
+        """The one that is set, else the one that this pool had before, else another, which it keeps from now on.
+
+        Raises
+        ------
+        Refused
+            The one that is set is taken, or none is free.
+        """
+        host, given = self._settings.host, self._settings.port
+        if given:
+            if not can_listen(host, given):
+                raise Refused(f"the API cannot listen on port {given} of {host}; set WORLDPOOL_PORT to a free one")
+            return given
+        before = (read_json(self._state.port_file) or {}).get("port")
+        if before and can_listen(host, before):
+            return int(before)
+        port = free_port(host)
+        if before:
+            self._say(f"port {before}, where this pool was before, is taken: its address is another one from now on")
+        write_json(self._state.port_file, {"port": port})
+        return port
+
     async def _start_service(self) -> dict[str, str]:
         keys = await self._bootstrap()
         settings = self._settings
         # the API before the others: a worker's first call is to it
-        for together in ((parts.api(settings),), (parts.scheduler(settings), parts.worker(settings, keys["site_key"]))):
+        for together in ((parts.api(settings),), (parts.scheduler(settings), parts.worker(settings, keys))):
             children = [child for child in together if child.name in self._wanted]
             await self._start(*children)
         return keys
@@ -142,7 +181,7 @@ class _Pool:
 
     async def _bootstrap(self) -> dict[str, str]:
         """Bring the schema up to date and the first cell, operator and site into being; their keys outlive a stop."""
-        self._say("migrating the database")
+        self._say("preparing the database; the first time it takes the catalogue in, which takes half a minute")
         log = Log("bootstrap", self._log_dir, self._terminal)
         try:
             printed = await self._supervisor.during(self._prepare_database(log))
@@ -191,11 +230,12 @@ async def _finish(process: Process) -> tuple[bytes, bytes]:
     try:
         return await process.communicate()
     except asyncio.CancelledError:
-        try:
-            await asyncio.wait_for(process.wait(), INTERRUPTED_S)
-        except TimeoutError:
-            process.terminate()
-            await process.wait()
+        ended = asyncio.ensure_future(process.wait())
+        for patience_s, end in ((INTERRUPTED_S, process.terminate), (TERMINATED_S, process.kill)):
+            await asyncio.wait([ended], timeout=patience_s)
+            if process.returncode is None:
+                end()
+        await ended
         raise
 
 
@@ -208,14 +248,19 @@ def free_port(host: str) -> int:
         None of many was free.
     """
     for port in random.sample(PORTS, 100):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind((host, port))
-            except OSError:
-                continue
+        if can_listen(host, port):
             return port
     raise Refused(f"no free port on {host} among a hundred tried; set WORLDPOOL_PORT")
+
+
+def can_listen(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def existing_keys(state_dir: Path) -> dict[str, Any] | None:

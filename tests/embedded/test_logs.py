@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,12 @@ from service.embedded.logs import Log, Terminal
 @pytest.mark.parametrize(
     ("line", "name"),
     [
-        ("2026-11-22 19:36:32 UTC [12] LOG:  starting PostgreSQL 18.4", "info"),
+        ("2026-11-22 19:36:32 UTC [12] LOG:  starting PostgreSQL 18.4", "debug"),
         ("2026-11-22 19:36:32 UTC [12] FATAL:  the database system is starting up", "error"),
-        ("12226:M 22 Nov 2026 19:36:27.654 * Ready to accept connections", "info"),
-        ("12226:M 22 Nov 2026 19:36:27.654 # WARNING Memory overcommit must be enabled!", "info"),
+        ("12226:M 22 Nov 2026 19:36:27.654 * Ready to accept connections", "debug"),
+        ("12226:M 22 Nov 2026 19:36:27.654 # WARNING Memory overcommit must be enabled!", "debug"),
         ("12226:M 22 Nov 2026 19:36:27.654 - Accepted a connection", "debug"),
+        ("12226:signal-handler (1795384197) Received SIGTERM scheduling shutdown...", "debug"),
         ("19:44:39 [warning  ] worker.registration_failed cause=ConnectError", "warning"),
         ("19:44:39 [info     ] scheduler.leads", "info"),
         ('{"event": "lease.expired", "level": "warning"}', "warning"),
@@ -61,3 +64,14 @@ def test_bytes_that_are_no_text_are_shown_all_the_same(tmp_path: Path) -> None:
     log.write(b"\xff\xfe broken")
     log.close()
     assert "broken" in seen.getvalue()
+
+
+def test_a_terminal_that_was_closed_hinders_no_log(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with contextlib.suppress(BrokenPipeError), open(writing, "w") as closed:
+        log = Log("api", tmp_path, Terminal("info", closed))
+        log.write(b"[info] one")
+        log.write(b"[info] two")
+        log.close()
+    assert (tmp_path / "api.log").read_text() == "[info] one\n[info] two\n"

@@ -119,6 +119,29 @@ def test_children_stop_in_reverse_order(tmp_path: Path) -> None:
     assert order.read_text() == "cba"
 
 
+def test_a_hurry_kills_what_is_disposable_and_leaves_the_others_their_orderly_end(tmp_path: Path) -> None:
+    told = "import os, pathlib, signal, sys\nmark = pathlib.Path(sys.argv[1])\n"
+    told += "signal.signal(signal.SIGTERM, lambda *_: mark.with_suffix('.told').touch())\nmark.touch()\n"
+    works = told + "while True: signal.pause()"
+    stores = told + f"signal.pause()\nos.mkfifo({str(tmp_path / 'fifo')!r}); open({str(tmp_path / 'fifo')!r}).read()\n"
+    stores += "mark.with_suffix('.stored').touch()"
+
+    async def use(supervisor: Supervisor) -> None:
+        await supervisor.start(server(tmp_path, "database", stores))
+        await supervisor.start(server(tmp_path, "worker", works, disposable=True, stop_s=1000))
+        stopping = asyncio.create_task(supervisor.stop())
+        await until((tmp_path / "worker.told").exists, "the worker was asked to stop")
+        assert supervisor.hurry() == ["database"]
+        await until((tmp_path / "fifo").exists, "the database was asked to stop")
+        assert supervisor.hurry() == ["database"]
+        (tmp_path / "fifo").write_text("")
+        await stopping
+
+    seen = supervised(tmp_path, use)
+    assert (tmp_path / "database.stored").exists()
+    assert "did not stop" not in seen
+
+
 def test_a_child_that_ignores_the_request_to_stop_is_killed_with_its_own_children(tmp_path: Path) -> None:
     code = (
         "import pathlib, signal, subprocess, sys\n"

@@ -8,6 +8,7 @@ and matplotlib for the plot: `pip install "worldpool[demo]"`.
 from __future__ import annotations
 
 import secrets
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def join_as_new_cell(console: Console) -> str:
     with worldpool.connect(operator=True) as operator:
         cell = operator.admin.cells.create(name=f"demo-{secrets.token_hex(3)}")
         key = operator.admin.keys.create(cell=cell, label="demo")
-    console.print(f"cell [bold]{cell.name}[/bold], with a key that may {', '.join(key.scopes)}")
+    console.print(f"cell [bold]{cell.name}[/bold], with a key for {', '.join(key.scopes)}")
     return key.secret
 
 
@@ -102,7 +103,7 @@ def usage_table(before: worldpool.Me, after: worldpool.Me) -> Table:
     table = Table("cores", *(f"{when} the run" for when in ("before", "after")))
     rows = {
         "committed to all cells": "commitment_mc",
-        "entitled": "nominal_mc",
+        "entitled": "share_mc",
         "in use": "used_mc",
         "of that borrowed": "borrowed_mc",
     }
@@ -152,4 +153,7 @@ def draw_domain(panel: Axes, domain: str, returns: dict[str, NDArray[np.float64]
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
