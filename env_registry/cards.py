@@ -30,7 +30,7 @@ class Card:
     action_spaces: Mapping[str, Any] | None
     make_ms: float  # with the engine imported
     step_us: float  # resets included, action choice excluded
-    memory_mb: int  # peak of a process that runs one such environment, interpreter and engine included
+    memory_mb: int  # at most, of a process that runs one such environment, interpreter and engine included
     observation_bytes: int  # a step, all agents together
     horizon: int  # most steps of an episode, declared
     episode_steps: float | None  # mean of the episodes that ended within 1000 steps

@@ -134,11 +134,11 @@ def _acts(tasks: list[Spec], axis: Axis) -> str | None:
     """On some task, some level does something."""
     strongest = 0.0
     for task in tasks:
-        base = effects.traces(task)
+        reference = effects.Reference(task)
         for level in axis.levels:
             if level != axis.default:
                 spec = Spec.of(task.family, {**dict(task.parameters), axis.name: level}, version=task.version)
-                strongest = max(strongest, effects.effect(base, effects.traces(spec)))
+                strongest = max(strongest, effects.effect(reference, spec))
                 if strongest >= effects.THRESHOLD:
                     return None
     return f"no level has an effect above {strongest:.3f}; wanted {effects.THRESHOLD}, on one task at least"

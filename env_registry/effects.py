@@ -1,27 +1,31 @@
 """Effect sizes: how much a level of an axis, or a modifier, changes a base task.
 
 Owns the measure and its threshold. Both specs get the same seeds and, as far as their action spaces agree, the same
-actions; the effect is the largest of three medians over seeds, of random actions or of the family's witness:
+actions; the effect of one seed is the largest of
 
 - observations: root mean square over the common steps and over those dimensions that vary or differ; the difference of
   a number is divided by its spread in the base task and cut at 5, that of anything else is 0 or 1;
 - rewards: mean absolute difference a step, divided by their spread in the base task (or their size, where they do not
   vary), cut at 5;
 - lengths: difference of the episodes' lengths, divided by the base task's; 1 where only one has ended.
+
+The effect of a spec is the median over five seeds of random actions or, where that is below the threshold, of the
+family's witness. Seeds are no longer asked when three of them agree on which side of the threshold the median is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median_high
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from env_registry.probe import STEPS, Probe
-from env_registry.probe import values as values_of
+from env_registry.family import Actor
+from env_registry.probe import STEPS, Probe, values
 from env_registry.simulator import Kind
 from env_registry.spec import Spec
 
@@ -43,57 +47,106 @@ class Trace:
     over: bool
 
 
-def traces(spec: Spec, reach: int = 0) -> list[list[Trace]]:
-    """One episode of each seed, for each actor of the spec, of `reach` steps or a hundred."""
-    probe = Probe(spec)
-    found = [
-        [_trace(probe, probe.answers(make_actor(), seed, max(STEPS, reach), episodes=1)) for seed in SEEDS]
-        for make_actor in probe.actors()
-    ]
-    probe.close()
-    return found
+class Reference:
+    """A base task, as its specs are compared with it: one episode of each seed, for each actor, of `reach` steps or a
+    hundred, and the units of what was seen and paid in them."""
+
+    def __init__(self, task: Spec, reach: int = 0) -> None:
+        self.steps = max(STEPS, reach)
+        probe = Probe(task)
+        self.traces = [[trace(probe, actor, seed, self.steps) for seed in SEEDS] for actor in probe.actors()]
+        probe.close()
+        self.units = [Units.of(found) for found in self.traces]
+
+
+@dataclass(frozen=True)
+class Units:
+    """`spread` of each number observed, in observations of the usual length; `reward` of what a step pays."""
+
+    spread: Array
+    reward: float
+
+    @classmethod
+    def of(cls, found: Sequence[Trace]) -> Units:
+        rows = [numbers for trace in found for numbers in trace.numbers]
+        usual = Counter(map(len, rows)).most_common(1)[0][0]
+        with np.errstate(invalid="ignore", over="ignore"):
+            spread = np.nan_to_num(np.std([row for row in rows if len(row) == usual], axis=0))
+        paid = np.concatenate([trace.rewards.ravel() for trace in found])
+        return cls(spread, float(paid.std()) or float(np.abs(paid).max(initial=0.0)))
 
 
 def reach_of(spec: Spec) -> int:
+    """Steps after which all modifiers of a spec show; 0 where a hundred are enough."""
     return max((use.modifier.reach(dict(use.arguments)) for use in spec.modifiers), default=0)
 
 
-def effect(base: Sequence[Sequence[Trace]], other: Sequence[Sequence[Trace]]) -> float:
-    """The effect size between the traces of a base task and of a spec of it."""
-    return max(_effect(*pair) for pair in zip(base, other, strict=True))
+def effect(reference: Reference, spec: Spec) -> float:
+    """The effect size of a spec on its base task, whose reference must reach as far as the spec's modifiers."""
+    probe = Probe(spec)
+    strongest = 0.0
+    for actor, base, units in zip(probe.actors(), reference.traces, reference.units, strict=True):
+        sizes: list[float] = []
+        for seed, one in zip(SEEDS, base, strict=True):
+            sizes.append(size(one, trace(probe, actor, seed, reference.steps), units))
+            over = sum(each >= THRESHOLD for each in sizes)
+            if max(over, len(sizes) - over) > len(SEEDS) // 2:
+                break
+        strongest = max(strongest, median_high(sizes))
+        if strongest >= THRESHOLD:
+            break
+    probe.close()
+    return strongest
 
 
-def _effect(base: Sequence[Trace], other: Sequence[Trace]) -> float:
-    spread = _spread([numbers for trace in base for numbers in trace.numbers])
-    every_reward = np.concatenate([trace.rewards.ravel() for trace in base])
-    unit = float(every_reward.std()) or float(np.abs(every_reward).max(initial=0.0))
-    pairs = list(zip(base, other, strict=True))
-    return max(
-        median(_observed(one, two, spread) for one, two in pairs),
-        median(_paid(one, two, unit) for one, two in pairs),
-        median(_lasted(one, two) for one, two in pairs),
-    )
+def trace(probe: Probe, make_actor: Callable[[], Actor], seed: int, steps: int) -> Trace:
+    """One episode of at most so many steps."""
+    simulator = probe.simulator
+    numbers, signs, rewards = [], [], []
+    for observation, *rest in probe.answers(make_actor(), seed, steps, episodes=1):
+        parts = list(values(observation))
+        numbers.append(_joined([part for part in parts if part.dtype.kind == "f"], np.float64))
+        signs.append(_joined([part for part in parts if part.dtype.kind != "f"], np.int64))
+        if rest:
+            single = simulator.kind is Kind.SINGLE
+            rewards.append(rest[0] if single else [rest[0].get(agent, 0.0) for agent in simulator.agents])
+    paid = np.array(rewards, np.float64).reshape(len(rewards), -1)
+    return Trace(numbers, signs, paid, not simulator.actors)
+
+
+def size(one: Trace, two: Trace, units: Units) -> float:
+    """The effect size between two traces of one seed."""
+    return max(_observed(one, two, units.spread), _paid(one, two, units.reward), _lasted(one, two))
 
 
 def _observed(one: Trace, two: Trace, spread: Array) -> float:
-    squares = np.array(
-        [_square(*step, spread) for step in zip(one.numbers, two.numbers, one.signs, two.signs, strict=False)]
-    )
-    return float(np.sqrt(squares.mean()))
+    """Steps of which even the number of values differs count 1."""
+    steps = list(zip(one.numbers, two.numbers, one.signs, two.signs, strict=False))
+    alike: dict[tuple[int, int], list[tuple[Array, ...]]] = {}
+    squares = 0.0
+    for step in steps:
+        if len(step[0]) == len(step[1]) and len(step[2]) == len(step[3]):
+            alike.setdefault((len(step[0]), len(step[2])), []).append(step)
+        else:
+            squares += 1.0
+    for group in alike.values():
+        numbers, other, signs, other_signs = (np.array(part) for part in zip(*group, strict=True))
+        squares += float(_squares(numbers, other, signs, other_signs, spread).sum())
+    return float(np.sqrt(squares / len(steps)))
 
 
-def _square(numbers: Array, other: Array, signs: Array, other_signs: Array, spread: Array) -> float:
-    """Mean square difference of one step; 1 where even the number of values differs."""
-    if numbers.shape != other.shape or signs.shape != other_signs.shape:
-        return 1.0
-    unit = spread if spread.shape == numbers.shape else np.full(numbers.shape, spread.mean() if spread.size else 0.0)
+def _squares(numbers: Array, other: Array, signs: Array, other_signs: Array, spread: Array) -> Array:
+    """Mean square difference of each row."""
+    width = numbers.shape[1]
+    unit = spread if len(spread) == width else np.full(width, spread.mean() if len(spread) else 0.0)
     difference = np.nan_to_num(np.abs(numbers - other), nan=0.0, posinf=np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
         scaled = np.where(unit > 0, np.minimum(difference / unit, _CUT), difference > 0)
     alive = (unit > 0) | (difference > 0)
-    unequal = signs != other_signs
-    values = alive.sum() + len(signs)
-    return float((np.square(scaled[alive]).sum() + unequal.sum()) / values) if values else 0.0
+    sums = np.square(scaled, where=alive, out=np.zeros_like(difference)).sum(axis=1) + (signs != other_signs).sum(
+        axis=1
+    )
+    return np.asarray(sums / np.maximum(alive.sum(axis=1) + signs.shape[1], 1))
 
 
 def _lasted(one: Trace, two: Trace) -> float:
@@ -110,29 +163,6 @@ def _paid(one: Trace, two: Trace, unit: float) -> float:
     if not unit:
         return float(difference.any())
     return float(np.minimum(np.nan_to_num(difference) / unit, _CUT).mean())
-
-
-def _spread(rows: Sequence[Array]) -> Array:
-    """Standard deviation of each number, over the rows of the usual length."""
-    usual = max({len(row) for row in rows}, key=[len(row) for row in rows].count)
-    with np.errstate(invalid="ignore", over="ignore"):
-        spread: Array = np.nan_to_num(np.std([row for row in rows if len(row) == usual], axis=0))
-    return spread
-
-
-def _trace(probe: Probe, answers: Iterator[tuple[Any, ...]]) -> Trace:
-    simulator = probe.simulator
-    numbers, signs, rewards = [], [], []
-    for observation, *rest in answers:
-        values = list(values_of(observation))
-        numbers.append(_joined([value for value in values if value.dtype.kind == "f"], np.float64))
-        signs.append(_joined([value for value in values if value.dtype.kind != "f"], np.int64))
-        if rest:
-            rewards.append(
-                rest[0] if simulator.kind is Kind.SINGLE else [rest[0].get(a, 0.0) for a in simulator.agents]
-            )
-    paid = np.array(rewards, np.float64).reshape(len(rewards), -1)
-    return Trace(numbers, signs, paid, not simulator.actors)
 
 
 def _joined(parts: Sequence[Array], dtype: type) -> Array:

@@ -224,7 +224,7 @@ def _total(reward: Any) -> float:
 
 
 def look(spec: Spec) -> Findings:
-    """Probe a spec. Its memory is this process' peak, and means something in a fresh one only.
+    """Probe a spec. Its memory is this process' peak so far: no less than what the spec takes.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 `python -m env_registry measure` can be stopped at any time and goes on where it was: each answer is a line of the
 journal. Owns which measurement is made of what:
 
-- of a base task, in a fresh process: the whole card (`probe.look`), memory included;
+- of a base task: the whole card (`probe.look`), in a process that looks at one family's tasks in turn;
 - of a base task again in another process with another hash seed: whether it is deterministic;
 - of a (task, level of an axis or modifier): its effect size; less than `effects.THRESHOLD` is not offered there;
 - of every candidate: spaces, fingerprint and the cost of a step.
@@ -23,6 +23,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import IO, Any
@@ -67,9 +68,13 @@ def _look(question: Answer) -> Answer:
 
 
 def _effect(question: Answer) -> Answer:
-    spec, base = parse(question["ref"]), parse(question["base"])
-    reach = effects.reach_of(spec)
-    return {"effect": effects.effect(_base_traces(base.ref, reach), effects.traces(spec, reach))}
+    spec = parse(question["ref"])
+    return {"effect": effects.effect(_reference(question["base"], effects.reach_of(spec)), spec)}
+
+
+@lru_cache(maxsize=8)  # the reaches of one task
+def _reference(ref: str, reach: int) -> effects.Reference:
+    return effects.Reference(parse(ref), reach)
 
 
 def _print(question: Answer) -> Answer:
@@ -89,16 +94,6 @@ def _print(question: Answer) -> Answer:
 
 
 _ANSWERS = {"look": _look, "effect": _effect, "print": _print}
-_traced: dict[tuple[str, int], list[list[effects.Trace]]] = {}
-
-
-def _base_traces(ref: str, reach: int) -> list[list[effects.Trace]]:
-    known = _traced.get((ref, reach))
-    if known is None:
-        for other in [key for key in _traced if key[0] != ref]:
-            del _traced[other]
-        known = _traced[ref, reach] = effects.traces(parse(ref), reach)
-    return known
 
 
 class MeasuringProcess:
@@ -195,54 +190,48 @@ def sweep(journal: Journal, tasks: Sequence[Spec], *, jobs: int | None = None) -
 
 
 class _Sweeper(threading.Thread):
-    """Takes base tasks, with one measuring process at a time; a new one for each family."""
+    """Takes base tasks, with two measuring processes of different hash seeds; new ones for each family."""
 
     def __init__(self, journal: Journal, waiting: queue.SimpleQueue[Spec | None], advance: Callable[[], None]) -> None:
         super().__init__(daemon=True)
         self._journal = journal
         self._waiting = waiting
         self._advance = advance
-        self._process: MeasuringProcess | None = None
+        self._processes: dict[str, MeasuringProcess] = {}
         self._family = ""
 
     def run(self) -> None:
         while (task := self._waiting.get()) is not None:
+            if task.family != self._family:
+                self._close()
+                self._family = task.family
             self._measure(task)
             self._advance()
-        self._drop()
+        self._close()
 
     def _measure(self, task: Spec) -> None:
-        if "error" in self._look(task):
+        if "error" in self._answer({"ask": "look", "ref": task.ref}, hash_seed="1"):
             return
         for spec in single_specs(task):
             self._answer({"ask": "effect", "ref": spec.ref, "base": task.ref})
         for spec in candidates(task, kept(self._journal.answers, task)):
             self._answer({"ask": "print", "ref": spec.ref})
 
-    def _look(self, task: Spec) -> Answer:
-        """In a process of its own, of which the peak of memory then tells."""
-        known = self._journal.answers.get(("look", task.ref))
+    def _answer(self, question: Answer, hash_seed: str = "2") -> Answer:
+        known = self._journal.answers.get((question["ask"], question["ref"]))
         if known is not None:
             return known
-        process = MeasuringProcess(hash_seed="1")
-        answer = process.ask({"ask": "look", "ref": task.ref})
-        process.close()
+        process = self._processes.get(hash_seed)
+        if process is None or not process.alive:
+            process = self._processes[hash_seed] = MeasuringProcess(hash_seed)
+        answer = process.ask(question)
         self._journal.keep(answer)
         return answer
 
-    def _answer(self, question: Answer) -> None:
-        if (question["ask"], question["ref"]) in self._journal.answers:
-            return
-        family = question["ref"].partition("@")[0]
-        if self._process is None or not self._process.alive or family != self._family:
-            self._drop()
-            self._process, self._family = MeasuringProcess(hash_seed="2"), family
-        self._journal.keep(self._process.ask(question))
-
-    def _drop(self) -> None:
-        if self._process is not None:
-            self._process.close()
-            self._process = None
+    def _close(self) -> None:
+        for process in self._processes.values():
+            process.close()
+        self._processes.clear()
 
 
 def kept(answers: Mapping[_Key, Answer], task: Spec) -> list[Point]:
