@@ -28,6 +28,7 @@ ENTRY_POINT_GROUP = "worldpool.families"
 _MODULES = (
     "env_registry.physics.gymnasium_mujoco",
     "env_registry.physics.classic_control",
+    "env_registry.physics.cable_handling",
     "env_registry.physics.gymnasium_robotics",
     "env_registry.physics.metaworld_sawyer",
     "env_registry.physics.dm_control_suite",
@@ -42,6 +43,7 @@ _MODULES = (
     "env_registry.social.openspiel.card_games",
     "env_registry.social.dynamics",
     "env_registry.symbolic.minigrid_worlds",
+    "env_registry.symbolic.babyai_levels",
     "env_registry.symbolic.openspiel_puzzles",
     "env_registry.symbolic.toy_text",
     "env_registry.symbolic.cellular_automata",

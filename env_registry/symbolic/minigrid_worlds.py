@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from env_registry.axes import Axis, BoolAxis, ChoiceAxis, IntAxis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
 from env_registry.simulator import SINGLE_AGENT, Kind, Simulator
+from env_registry.symbolic import grid_planner
 from env_registry.symbolic.stepped_axis import SteppedIntAxis
 
-_TRAITS = Traits(kind=Kind.SINGLE, actions=Actions.DISCRETE, observations=Observations.MIXED, renders=True)
+TRAITS = Traits(kind=Kind.SINGLE, actions=Actions.DISCRETE, observations=Observations.MIXED, renders=True)
 _MISSION_CHARACTERS = string.ascii_lowercase + " ,"
 
 
@@ -65,6 +66,8 @@ VIEW_SIZE = SteppedIntAxis(
     unit="cells",
     description="width and depth of the square that the agent sees",
 )
+_WALLS = "whether the agent sees what is behind walls and closed doors"
+SEE_THROUGH_WALLS = _flag("see_through_walls", False, _WALLS)
 RANDOM_START = _flag("random_start", False, "whether the agent starts anywhere instead of in the first corner")
 KEY_IN_BOX = _flag("key_in_box", True, "whether keys lie in boxes")
 BLOCKED = _flag("blocked", True, "whether balls block the locked doors")
@@ -79,12 +82,16 @@ CROSSING_AXES = (
 
 @dataclass(frozen=True, kw_only=True)
 class _World:
-    """`build` takes MiniGrid's `envs` module and the values and returns the environment; `horizon` is by default."""
+    """`build` takes MiniGrid's `envs` module and the values and returns the environment; `horizon` is by default.
+
+    `aim` tells the witness where to go and what to do there.
+    """
 
     name: str
     axes: tuple[Axis, ...] = ()
     see_through_walls: bool = False
     build: Callable[[Any, Mapping[str, Any]], Any]
+    aim: Callable[[Any], grid_planner.Aim] = grid_planner.goal
     horizon: int
     description: str
 
@@ -147,6 +154,7 @@ _WORLDS = (
     _World(
         name="blocked_unlock_pickup",
         build=_plain("BlockedUnlockPickupEnv"),
+        aim=grid_planner.prize,
         horizon=576,
         description="Move a ball away, unlock a door with a key and pick up a box in the next room.",
     ),
@@ -204,6 +212,7 @@ _WORLDS = (
         axes=(_size(8, (5, 12), 5, 24), _count("num_objects", 3, (2, 5), 1, 8, "objects in the room", "objects")),
         see_through_walls=True,
         build=_plain("FetchEnv", "size", numObjs="num_objects"),
+        aim=grid_planner.named_object,
         horizon=320,
         description="Pick up the object that the mission names; any other ends the episode.",
     ),
@@ -219,6 +228,7 @@ _WORLDS = (
         axes=(_size(5, (8, 12), 5, 24),),
         see_through_walls=True,
         build=_plain("GoToDoorEnv", "size"),
+        aim=grid_planner.named_place,
         horizon=100,
         description="Go to the door of the colour that the mission names and declare it done.",
     ),
@@ -227,6 +237,7 @@ _WORLDS = (
         axes=(_size(6, (9, 13), 5, 24), _count("num_objects", 2, (4, 7), 1, 8, "objects in the room", "objects")),
         see_through_walls=True,
         build=_plain("GoToObjectEnv", "size", numObjs="num_objects"),
+        aim=grid_planner.named_place,
         horizon=180,
         description="Go to the object that the mission names and declare it done.",
     ),
@@ -244,6 +255,7 @@ _WORLDS = (
             ),
         ),
         build=_key_corridor,
+        aim=grid_planner.prize,
         horizon=1080,
         description="Find a key in one of several rooms and pick up the object behind the locked door.",
     ),
@@ -285,6 +297,7 @@ _WORLDS = (
             _flag("random_length", False, "whether the length of the hallway is random"),
         ),
         build=_plain("MemoryEnv", "size", "random_length"),
+        aim=grid_planner.like_object,
         horizon=845,
         description="Remember an object and go to its like at the end of a hallway.",
     ),
@@ -302,6 +315,7 @@ _WORLDS = (
         name="obstructed_maze",
         axes=(KEY_IN_BOX, BLOCKED),
         build=_plain("ObstructedMaze_1Dlhb", "key_in_box", "blocked"),
+        aim=grid_planner.prize,
         horizon=288,
         description="Pick up a ball behind a locked door that may be blocked, with a key that may be hidden.",
     ),
@@ -313,6 +327,7 @@ _WORLDS = (
             BLOCKED,
         ),
         build=_plain("ObstructedMaze_Full_V1", "num_quarters", "key_in_box", "blocked"),
+        aim=grid_planner.prize,
         horizon=3600,
         description="Pick up a ball in a maze of nine rooms with locked, blocked doors and hidden keys.",
     ),
@@ -321,6 +336,7 @@ _WORLDS = (
         axes=(_size(6, (9, 13), 6, 24), _count("num_objects", 2, (3, 4), 2, 4, "objects in the room", "objects")),
         see_through_walls=True,
         build=_plain("PutNearEnv", "size", numObjs="num_objects"),
+        aim=grid_planner.beside_target,
         horizon=30,
         description="Carry one object next to another, as the mission says.",
     ),
@@ -328,6 +344,7 @@ _WORLDS = (
         name="red_blue_doors",
         axes=(_size(8, (6, 12), 6, 24, step=2),),
         build=_plain("RedBlueDoorEnv", "size"),
+        aim=grid_planner.red_then_blue,
         horizon=1280,
         description="Open the red door, then the blue door.",
     ),
@@ -341,12 +358,14 @@ _WORLDS = (
     _World(
         name="unlock",
         build=_plain("UnlockEnv"),
+        aim=grid_planner.door,
         horizon=288,
         description="Find a key and open the locked door.",
     ),
     _World(
         name="unlock_pickup",
         build=_plain("UnlockPickupEnv"),
+        aim=grid_planner.prize,
         horizon=288,
         description="Unlock a door with a key and pick up the box in the next room.",
     ),
@@ -357,13 +376,19 @@ _WORLDS = (
 
 
 def _make(world: _World, values: Mapping[str, Scalar]) -> Simulator:
+    from minigrid import envs
+
+    env = world.build(envs, values)
+    return simulator_of(env, values, _missions(env.observation_space["mission"]))
+
+
+def simulator_of(env: Any, values: Mapping[str, Scalar], missions: Any) -> Simulator:
+    """The simulator of a MiniGrid environment with the view that the values tell and that space of missions."""
     import numpy as np
     from gymnasium import spaces
-    from minigrid import envs
 
     from env_registry.gymnasium_adapter import GymnasiumSimulator
 
-    env = world.build(envs, values)
     env.see_through_walls = values["see_through_walls"]  # some constructors do not let it be passed
     view = int(values["agent_view_size"])
     env.agent_view_size = view
@@ -372,7 +397,7 @@ def _make(world: _World, values: Mapping[str, Scalar]) -> Simulator:
         SINGLE_AGENT: spaces.Dict(
             image=spaces.Box(0, 255, (view, view, 3), np.uint8),
             direction=spaces.Discrete(4),
-            mission=_missions(env.observation_space["mission"]),
+            mission=missions,
         )
     }
     return simulator
@@ -387,15 +412,18 @@ def _missions(space: Any) -> Any:
 
 
 def _axes(world: _World) -> tuple[Axis, ...]:
-    what = "whether the agent sees what is behind walls and closed doors"
-    return (*world.axes, VIEW_SIZE, _flag("see_through_walls", world.see_through_walls, what))
+    return (
+        *world.axes,
+        VIEW_SIZE,
+        replace(SEE_THROUGH_WALLS, default=world.see_through_walls, levels=(not world.see_through_walls,)),
+    )
 
 
 FAMILIES = tuple(
     Family(
         name=f"minigrid/{world.name}",
         domain=Domain.SYMBOLIC,
-        traits=_TRAITS,
+        traits=TRAITS,
         axes=_axes(world),
         make=partial(_make, world),
         horizon=world.horizon,
@@ -404,6 +432,7 @@ FAMILIES = tuple(
         licence="Apache-2.0",
         distribution="minigrid",
         tags=("grid-world", "language"),
+        witness=partial(grid_planner.planner, world.aim),
     )
     for world in _WORLDS
 )

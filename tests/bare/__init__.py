@@ -18,13 +18,14 @@ _ROOMS = {
     "dm_control": "dm_control",
     "metaworld": "metaworld",
     "robotics": "robotics",
-    "ma_mujoco": "ma_mujoco",
     "dm_manipulation": "dm_control",
     "box2d": "box2d",
     "openspiel": "openspiel",
+    "babyai": "babyai",
     "minigrid": "symbolic",
     "toytext": "symbolic",
     "rules": "symbolic",
+    "society": "society",
     "formal": "formal",
 }
 
@@ -93,4 +94,4 @@ def leaves(observation: Any, name: str = "") -> dict[str, Any]:
         parts = enumerate(observation)
     else:
         return {name: np.array(observation)}
-    return {path: leaf for key, part in parts for path, leaf in leaves(part, f"{name}/{key}".lstrip("/")).items()}
+    return {path: leaf for key, part in parts for path, leaf in leaves(part, f"{name}.{key}".lstrip(".")).items()}

@@ -43,7 +43,9 @@ class Episode:
 
 def bare_episode(family: str, seed: int, actions: JointActions, **arguments: Any) -> Episode:
     """One episode of the given actions, as far as it goes; `arguments` are the library's own, beside the defaults."""
-    return BARE[family](seed, actions, **arguments)
+    loops = BARE if family in BARE else import_module(f"tests.bare.{family.split('/')[0]}").BARE
+    episode: Episode = loops[family](seed, actions, **arguments)
+    return episode
 
 
 # ------------------------------------------------------------------ loops
