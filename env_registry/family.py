@@ -41,6 +41,8 @@ _MODULES = (
     "env_registry.social.openspiel.chess_games",
     "env_registry.social.openspiel.strategy_games",
     "env_registry.social.openspiel.card_games",
+    "env_registry.social.level_based_foraging",
+    "env_registry.social.magent",
     "env_registry.social.dynamics",
     "env_registry.symbolic.minigrid_worlds",
     "env_registry.symbolic.babyai_levels",
@@ -48,6 +50,7 @@ _MODULES = (
     "env_registry.symbolic.toy_text",
     "env_registry.symbolic.cellular_automata",
     "env_registry.symbolic.formal",
+    "env_registry.symbolic.puzzles",
 )
 
 

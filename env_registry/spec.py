@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import rfc8785
 
-from env_registry.axes import Axis, Scalar, Value, ValueProblem, format_value, value_json
+from env_registry.axes import Axis, Distribution, Scalar, Value, ValueProblem, format_value, value_json
 from env_registry.family import Family, families, family_versions
 from env_registry.grammar import MAX_LENGTH, cut
 from env_registry.modifiers import Modifier, modifiers
@@ -98,7 +98,17 @@ class Spec:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of the spec's RFC 8785 JSON, defaults included and the runtime not."""
-        return hashlib.sha256(rfc8785.dumps(self.json())).hexdigest()
+        return hashlib.sha256(self._canonical.encode()).hexdigest()
+
+    @property
+    def _canonical(self) -> str:
+        """`rfc8785.dumps(self.json())`, from parts that many specs have in common."""
+        parameters = ",".join(f'"{name}":{_canonical_value(self.values[name])}' for name in sorted(self.values))
+        modifiers = ",".join(map(_canonical_use, self.modifiers))
+        return (
+            f'{{"family":"{self.family}","modifiers":[{modifiers}],'
+            f'"parameters":{{{parameters}}},"version":{self.version}}}'
+        )
 
     def json(self) -> dict[str, Any]:
         return {
@@ -112,6 +122,24 @@ class Spec:
 
     def __str__(self) -> str:
         return self.ref
+
+
+def _canonical_value(value: Value) -> str:
+    return _canonical_json(value_json(value)) if isinstance(value, Distribution) else _canonical_scalar(value)
+
+
+@lru_cache(maxsize=10_000, typed=True)  # 1 and true are equal, but not alike
+def _canonical_scalar(value: Scalar) -> str:
+    return _canonical_json(value)
+
+
+@lru_cache(maxsize=10_000)
+def _canonical_use(use: ModifierUse) -> str:
+    return _canonical_json({"name": use.name, "version": use.version, "arguments": dict(use.arguments)})
+
+
+def _canonical_json(value: Any) -> str:
+    return rfc8785.dumps(value).decode()
 
 
 def parse(text: str) -> Spec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-import Box2D  # type: ignore[import-untyped]
+import Box2D
 import gymnasium
 import numpy as np
 

@@ -77,9 +77,7 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
 
     def __init__(self, goal: Goal, values: Values, reference: Values) -> None:
         self.goal, self.values = goal, values
-        self.model = compiled(
-            scene(values, fixtures=goal.fixtures(), held=goal.held, anchored=goal.anchored)
-        )
+        self.model = compiled(scene(values, fixtures=goal.fixtures(), held=goal.held, anchored=goal.anchored))
         self.data = mujoco.MjData(self.model)
         self.joints = MANIPULATORS[values["manipulator"]]
         self.fingers = has_fingers(values["manipulator"])
@@ -101,6 +99,8 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
         model, count = self.model, int(self.values["segments"])
         self._first = model.body("cable0").id
         self._bodies = slice(self._first, self._first + count)
+        end = model.site("cable_end").id
+        self._end = slice(end, end + 1)
         self._cable_qpos = int(model.joint("cable0").qposadr[0])
         self._joint_qpos = np.array([model.joint(joint.name).qposadr[0] for joint in self.joints])
         self._joint_qvel = np.array([model.joint(joint.name).dofadr[0] for joint in self.joints])
@@ -137,7 +137,7 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
     @property
     def vertices(self) -> Vector:
         """Ends of all segments, from the cable's beginning: (segments + 1) x 3."""
-        return np.concatenate((self.data.xpos[self._bodies], self.data.site_xpos[:1]))
+        return np.concatenate((self.data.xpos[self._bodies], self.data.site_xpos[self._end]))
 
     @property
     def points(self) -> Vector:

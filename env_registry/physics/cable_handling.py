@@ -57,8 +57,8 @@ CABLE: tuple[Axis, ...] = (
     ),
     _number("length", 0.4, (0.28, 0.56), 0.25, 0.6, "m", "length of the cable"),
     _number("radius", 0.005, (0.0035, 0.007), 0.003, 0.008, "m", "radius of the cable"),
-    _number("bend", 5e5, (5e4, 2e6), 1e4, 5e6, "Pa", "modulus of elasticity against bending"),
-    _number("twist", 5e5, (5e4, 2e6), 1e4, 5e6, "Pa", "shear modulus against twisting"),
+    _number("bend", 5e5, (5e4, 2e6), 2e4, 5e6, "Pa", "modulus of elasticity against bending"),
+    _number("twist", 5e5, (5e4, 2e6), 2e4, 5e6, "Pa", "shear modulus against twisting"),
     _number("density", 1200.0, (600.0, 2400.0, 4800.0), 500.0, 8000.0, "kg/m^3", "density of the cable"),
     _number("damping", 3e-4, (1e-4, 1e-3, 3e-3), 1e-4, 3e-3, "N m s/rad", "loss in each bend of the cable"),
     _number("curl", 0.0, (1.5, 3.0), 0.0, 3.0, "1/m", "curvature of the relaxed cable, from how it was stored"),
@@ -66,13 +66,13 @@ CABLE: tuple[Axis, ...] = (
 )
 GRIP: tuple[Axis, ...] = (
     _number("grip_friction", 1.0, (0.1, 0.4), 0.05, 2.0, "", "friction of the finger pads"),
-    _number("grip_force", 10.0, (1.0, 3.0, 25.0), 0.5, 40.0, "N", "most force with which the fingers close"),
+    _number("grip_force", 10.0, (1.0, 3.0, 25.0), 0.5, 25.0, "N", "most force with which the fingers close"),
 )
 MANIPULATION: tuple[Axis, ...] = (
     _number("servo", 1.0, (0.1, 0.3, 3.0), 0.05, 3.0, "x", "factor on the stiffness of all position controllers"),
-    _number("speed", 1.0, (0.5, 2.0), 0.1, 2.5, "x", "factor on the rates of all joints: 0.3 m/s where they slide"),
+    _number("speed", 1.0, (0.5, 2.0), 0.1, 2.0, "x", "factor on the rates of all joints: 0.3 m/s where they slide"),
     _number("gravity", 9.81, (1.62, 4.905, 19.62), 1.0, 20.0, "m/s^2", "gravitational acceleration, downwards"),
-    _number("softness", 0.02, (0.01, 0.04), 0.01, 0.06, "s", "time constant of contacts"),
+    _number("softness", 0.02, (0.01, 0.04), 0.01, 0.04, "s", "time constant of contacts"),
     SteppedIntAxis(
         name="control_ms",
         default=40,
@@ -140,18 +140,18 @@ PAY: tuple[Axis, ...] = (
 )
 
 
-def _start_bend(default: float) -> FloatAxis:
-    levels = (default / 4, default * 2)
-    return _number("start_bend", default, levels, 0.0, 0.6, "rad", "size of the random bends of the cable at the start")
+def _start_bend(default: float, *levels: float) -> FloatAxis:
+    what = "size of the random bends of the cable at the start"
+    return _number("start_bend", default, levels, 0.0, 0.6, "rad", what)
 
 
-def _start_spread(default: float) -> FloatAxis:
+def _start_spread(default: float, *levels: float) -> FloatAxis:
     what = "how far from its usual place the cable starts at most, along x and y"
-    return _number("start_spread", default, (default / 4, default * 2), 0.0, 0.1, "m", what)
+    return _number("start_spread", default, levels, 0.0, 0.1, "m", what)
 
 
-def _goal_distance(default: float, description: str) -> FloatAxis:
-    return _number("goal_distance", default, (0.6 * default, 1.4 * default), 0.02, 0.2, "m", description)
+def _goal_distance(default: float, levels: tuple[float, ...], description: str) -> FloatAxis:
+    return _number("goal_distance", default, levels, 0.02, 0.2, "m", description)
 
 
 def _fixture_spread(default: float, levels: tuple[float, ...]) -> FloatAxis:
@@ -162,7 +162,7 @@ def _fixture_spread(default: float, levels: tuple[float, ...]) -> FloatAxis:
 CLEARANCE = _number(
     "clearance", 0.006, (0.003, 0.012), 0.001, 0.02, "m", "room that fixtures leave on each side of the cable"
 )
-TOLERANCE = _number("tolerance", 0.03, (0.02, 0.05), 0.01, 0.1, "m", "how near counts as success")
+TOLERANCE = _number("tolerance", 0.04, (0.025, 0.06), 0.01, 0.1, "m", "how near counts as success")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,11 +182,11 @@ _TASKS = (
                 description="lift the cable's middle; lift its end; lift all of it; carry it to a spot and let go",
             ),
             _manipulator("gantry", "wrist", "arm"),
-            _start_bend(0.3),
-            _start_spread(0.04),
+            _start_bend(0.3, 0.1, 0.6),
+            _start_spread(0.04, 0.01, 0.08),
             _number("start_heading", 0.3, (0.1, 0.6), 0.0, 0.8, "rad", "largest angle of the cable to x at the start"),
             _number("lift_height", 0.1, (0.05, 0.15, 0.2), 0.02, 0.3, "m", "how high is high enough"),
-            _goal_distance(0.12, "how far the cable is carried, about"),
+            _goal_distance(0.12, (0.08, 0.17), "how far the cable is carried, about"),
         ),
         description="Pick up an elastic cable that lies on a table.",
     ),
@@ -200,8 +200,8 @@ _TASKS = (
                 "lead it round posts",
             ),
             _manipulator(*MANIPULATORS),
-            _start_bend(0.15),
-            _start_spread(0.015),
+            _start_bend(0.15, 0.05, 0.3),
+            _start_spread(0.015, 0.005, 0.03),
             IntAxis(
                 name="fixtures",
                 default=1,
@@ -227,10 +227,10 @@ _TASKS = (
                 description="push the cable's end into a level hole; thread it through a ring; lower it into a cup",
             ),
             _manipulator(*MANIPULATORS),
-            _start_bend(0.3),
-            _start_spread(0.04),
+            _start_bend(0.3, 0.1, 0.6),
+            _start_spread(0.04, 0.01, 0.08),
             _number("overhang", 0.06, (0.045, 0.085), 0.04, 0.1, "m", "length of cable in front of the fingers"),
-            _goal_distance(0.06, "from the cable's end to the hole at the start, about"),
+            _goal_distance(0.06, (0.035, 0.1), "from the cable's end to the hole at the start, about"),
             _fixture_spread(0.04, (0.01, 0.08)),
             _number("hole_height", 0.05, (0.035, 0.08), 0.03, 0.12, "m", "height of hole or rim"),
             CLEARANCE,
@@ -248,9 +248,9 @@ _TASKS = (
                 "together; hang the cable over a bar",
             ),
             _manipulator(*MANIPULATORS),
-            _start_bend(0.2),
-            _start_spread(0.03),
-            _goal_distance(0.12, "from the cable's loose end, or from the table's middle, to the spot, about"),
+            _start_bend(0.2, 0.05, 0.4),
+            _start_spread(0.03, 0.01, 0.06),
+            _goal_distance(0.12, (0.08, 0.17), "from the cable's loose end, or from the table's middle, to the spot, about"),
             TOLERANCE,
             _number("goal_height", 0.06, (0.03, 0.12), 0.02, 0.2, "m", "height of the spot in the air"),
             _fixture_spread(0.03, (0.01, 0.06)),

@@ -33,7 +33,7 @@ ARM_WRIST = 0.1  # m, from the wrist down to the tool's centre
 _ARM_INERTIA = 0.1  # kg m^2, of the rotors of the arm's large joints
 _FINGER_INERTIA = 0.5  # kg, of each finger's drive: light fingers would be pressed into the cable
 
-_MATERIAL_LOSS = 0.01  # s, damping per stiffness
+_MATERIAL_LOSS = 0.03  # s, damping per stiffness
 _SPIN_LOSS = 300.0  # 1/s, damping per inertia of the whole cable about its axis
 
 Values = Mapping[str, Any]
@@ -54,21 +54,21 @@ class Joint:
 
 def _slides() -> tuple[Joint, ...]:
     ranges = (("x", -REACH, REACH), ("y", -REACH, REACH), ("z", FLOOR, CEILING))
-    return tuple(Joint(name, low, high, 0.3, 1000.0, 0.6, 40.0) for name, low, high in ranges)
+    return tuple(Joint(name, low, high, 0.3, 1000.0, 0.6, 20.0) for name, low, high in ranges)
 
 
 def _arm() -> tuple[Joint, ...]:
     large = (("base", -1.3, 1.3), ("shoulder", -1.6, 1.2), ("elbow", 0.1, 2.8))
     small = (("wrist", -2.6, 1.5), ("roll", -1.6, 1.6))
     return (
-        *(Joint(name, low, high, 1.0, 1500.0, 1.5, 80.0) for name, low, high in large),
-        *(Joint(name, low, high, 2.0, 40.0, 0.03, 10.0) for name, low, high in small),
+        *(Joint(name, low, high, 1.0, 1500.0, 1.5, 30.0) for name, low, high in large),
+        *(Joint(name, low, high, 2.0, 40.0, 0.03, 2.0) for name, low, high in small),
     )
 
 
 MANIPULATORS: Mapping[str, tuple[Joint, ...]] = {
     "gantry": _slides(),
-    "wrist": (*_slides(), *(Joint(name, -1.2, 1.2, 1.5, 10.0, 0.005, 5.0) for name in ("yaw", "pitch", "roll"))),
+    "wrist": (*_slides(), *(Joint(name, -1.2, 1.2, 1.5, 10.0, 0.005, 1.0) for name in ("yaw", "pitch", "roll"))),
     "arm": _arm(),
     "chuck": _slides(),
 }

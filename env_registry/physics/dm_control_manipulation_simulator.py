@@ -21,9 +21,9 @@ from env_registry.simulator import SINGLE_AGENT, Agent, Kind, Simulator
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from dm_control import composer  # type: ignore[import-untyped]
-    from dm_control.manipulation.shared import registry  # type: ignore[import-untyped]
-    from dm_control.rl.control import PhysicsError  # type: ignore[import-untyped]
+    from dm_control import composer
+    from dm_control.manipulation.shared import registry
+    from dm_control.rl.control import PhysicsError
 
 _TIME_LIMIT_S = 10.0
 _KEPT_TASKS = 4

@@ -21,8 +21,8 @@ import numpy as np
 
 with warnings.catch_warnings():  # dm_control looks for a display, and one of its ways to look complains of none
     warnings.simplefilter("ignore")
-    from dm_control.rl.control import PhysicsError  # type: ignore[import-untyped]
-    from dm_control.suite import common, lqr  # type: ignore[import-untyped]
+    from dm_control.rl.control import PhysicsError
+    from dm_control.suite import common, lqr
 
 from env_registry.physics.module_variants import variant
 from env_registry.physics.mujoco_simulator import edit_model

@@ -20,6 +20,7 @@ _ROOMS = {
     "robotics": "robotics",
     "dm_manipulation": "dm_control",
     "box2d": "box2d",
+    "cable": "cable",
     "openspiel": "openspiel",
     "babyai": "babyai",
     "minigrid": "symbolic",
@@ -27,6 +28,7 @@ _ROOMS = {
     "rules": "symbolic",
     "society": "society",
     "formal": "formal",
+    "puzzles": "puzzles",
 }
 
 

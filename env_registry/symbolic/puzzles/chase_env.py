@@ -1,12 +1,12 @@
 """Cops and robber on a graph, as a Gymnasium environment.
 
 Dynamics. The agent is a cop or the robber on a vertex of a graph (`graph_env.drawn_graph`); with more cops than one,
-the others of its side or all of the other side stand elsewhere. Action 0 stays, action a goes to the a-th neighbour, in
-the order of their numbers; it is illegal where there are fewer, and with probability `jam` a legal move fails. Then the
-others move in turn, robber or cops, each from where it is: `still` stays; `random` draws one of the neighbours; `keen`
-goes, as a cop, to a neighbour nearest to the robber, as a robber, to one farthest from the nearest cop, or stays if that
-is as good; `wavering` does so only four times of five, and else draws; `jumping` draws any vertex, one time of three, and
-else stays. The agent's fellow cops are always nearing. Among equally good ones the first is taken.
+the others of its side or all of the other side stand elsewhere. Action 0 stays, action a goes to the a-th neighbour,
+in the order of their numbers; it is illegal where there are fewer, and with probability `jam` a legal move fails. Then
+the others move in turn, robber or cops, each from where it is: `still` stays; `random` draws one of the neighbours;
+`keen` goes, as a cop, to a neighbour nearest to the robber, as a robber, to one farthest from the nearest cop, or
+stays if that is as good; `wavering` does so only four times of five, and else draws; `jumping` draws any vertex, one
+time of three, and else stays. The agent's fellow cops are always nearing. Among equally good ones the first is taken.
 
 A cop's score is 1 when a cop is where the robber is, else 1 - (distance of the nearest cop) / vertices, halved. The
 robber's is the share of the episode's steps that it was not caught; the episode ends when it is.
@@ -82,7 +82,7 @@ class ChaseEnv(PuzzleEnv):
     def score(self) -> float:
         if self._is_cop:
             nearest = int(self.distance[self.robber][self.cops].min())
-            return (1.0 - nearest / self._count) / 2 if nearest else 1.0
+            return (self._count - nearest) / (2 * self._count) if nearest else 1.0
         return self.steps / STEPS
 
     def lost(self) -> bool:

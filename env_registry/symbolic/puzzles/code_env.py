@@ -25,8 +25,8 @@ Codes = NDArray[np.int64]
 
 
 class CodeEnv(PuzzleEnv):
-    """Observation (guesses x 2 pegs): each guess, colours from 1, and its answer, of as many numbers, padded with 0. The
-    score is the greatest share of pegs that were right in a guess; less than 1 while the code was not guessed."""
+    """Observation (guesses x 2 pegs): each guess, colours from 1, and its answer, of as many numbers, padded with 0.
+    The score is the greatest share of pegs that were right in a guess; less than 1 while the code was not guessed."""
 
     STATE = (*PuzzleEnv.STATE, "code", "guess", "board", "count", "best")
 
@@ -110,28 +110,23 @@ class CodeEnv(PuzzleEnv):
 def answer(kind: str, code: Codes, guess: Sequence[int]) -> Codes:
     """The answers (codes x numbers) that each of the codes (codes x pegs) would give to a guess."""
     guessed = np.array(guess)
-    same = code == guessed
+    same, gaps = code == guessed, guessed - code
+    if kind == "marks":
+        return _marks(code, guessed, same)
+    if kind == "bounds":
+        return np.asarray(np.sign(gaps))
     right = same.sum(axis=1)
-    match kind:
-        case "places":
-            return right[:, None]
-        case "bounds":
-            return np.sign(guessed - code)
-        case "distance":
-            return abs(guessed - code).sum(axis=1, keepdims=True)
-        case "sum":
-            return (guessed - code).sum(axis=1, keepdims=True)
-        case "prefix":
-            return np.cumprod(same, axis=1).sum(axis=1, keepdims=True)
-        case "order":
-            first = same.argmin(axis=1)  # the first peg that differs
-            return np.sign(guessed[first] - code[np.arange(len(code)), first])[:, None]
-        case "marks":
-            return _marks(code, guessed, same)
-    common = sum(np.minimum((code == colour).sum(axis=1), guess.count(colour)) for colour in sorted(set(guess)))
-    if kind == "colours":
-        return np.asarray(common)[:, None]
-    return np.stack((right, common - right), axis=1)
+    common = sum((np.minimum((code == colour).sum(axis=1), guess.count(colour)) for colour in set(guess)), 0 * right)
+    first = same.argmin(axis=1)  # the first peg that differs
+    told = {
+        "places": (right,),
+        "colours": (common,),
+        "distance": (abs(gaps).sum(axis=1),),
+        "sum": (gaps.sum(axis=1),),
+        "prefix": (np.cumprod(same, axis=1).sum(axis=1),),
+        "order": (np.sign(gaps[np.arange(len(code)), first]),),
+    }.get(kind, (right, common - right))
+    return np.stack(told, axis=1)
 
 
 def _marks(code: Codes, guess: Codes, same: NDArray[np.bool_]) -> Codes:

@@ -1,9 +1,9 @@
 """Squares to be filled with numbers, as a Gymnasium environment.
 
-Dynamics. Action `size * cell + v` writes v + 1 into a cell, in place of what is there. That is illegal where the number is
-given or, if `final`, one was written; with probability `jam` it fails. Then, with probability `fading`, one of the
-numbers that are not given disappears. Clues belong to a hidden solution; any other that they fit is as good. Where there
-is no number clues reckon with 0.
+Dynamics. Action `size * cell + v` writes v + 1 into a cell, in place of what is there. That is illegal where the
+number is given or, if `final`, one was written; with probability `jam` it fails. Then, with probability `fading`, one
+of the numbers that are not given disappears. Clues belong to a hidden solution; any other that they fit is as good.
+Where there is no number clues reckon with 0.
 
 The solution is the cyclic square (for sudoku, with boxes of two rows, one whose rows are shifted by half the side in
 turn) with its numbers, rows and columns permuted, in sudoku bands and what is inside of them.
@@ -164,10 +164,10 @@ def _kropki(one: Grid, other: Grid) -> Grid:
 
 def _visible(lines: Grid) -> Grid:
     highest = np.maximum.accumulate(np.pad(lines, ((0, 0), (1, 0))), axis=1)[:, :-1]
-    return np.count_nonzero(lines > highest, axis=1)
+    return np.asarray((lines > highest).sum(axis=1))
 
 
 def _between(lines: Grid) -> Grid:
     ends = (lines == 1) | (lines == lines.shape[1])
     inside = np.cumsum(ends, axis=1) == 1
-    return np.sum(np.where(inside & ~ends, lines, 0), axis=1)
+    return np.asarray(np.where(inside & ~ends, lines, 0).sum(axis=1))

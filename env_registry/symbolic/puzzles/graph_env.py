@@ -15,8 +15,8 @@ A graph is drawn at the start (`drawn_graph`). Choosing a set S of vertices scor
 Colouring is scored by the share of rules that are kept; a missing label keeps none:
 
 - `proper`: neighbours differ; `equitable`: that, and no label is more frequent by two than another;
-- `distance_two`: vertices differ that are neighbours or have one in common; `spaced`: neighbours differ by two, vertices
-  with a common neighbour by one;
+- `distance_two`: vertices differ that are neighbours or have one in common; `spaced`: neighbours differ by two,
+  vertices with a common neighbour by one;
 - `domatic`: each vertex with its neighbours has all labels (or as many as there are of them);
 - `conflict_free`: among its neighbours each vertex has a label that only one of them has;
 - `unfriendly`: no more than half of a vertex' neighbours have its label.
@@ -87,7 +87,7 @@ def _parts(joined: Bits) -> Labels:
     while True:
         further = (reached.astype(np.int64) @ reached.astype(np.int64)) > 0
         if (further == reached).all():
-            return np.argmax(reached, axis=1)
+            return np.asarray(reached.argmax(axis=1))
         reached = further
 
 
@@ -121,7 +121,8 @@ _OF_EDGES = ("edge_domination", "max_cut", "bisection", "spin_glass")
 
 
 class SubsetEnv(_GraphEnv):
-    """Action v chooses vertex v, or drops it again; with probability `jam` it fails. There is no end but the time limit.
+    """Action v chooses vertex v, or drops it again; with probability `jam` it fails. There is no end but the time
+    limit.
 
     Observation (vertices + 1 x vertices): weights of edges, or 1, 0 where there is none (signs as 1 and 2); then, of
     vertices, 0, or if chosen the weight. Where vertices have weights these stand where a vertex would meet itself.
@@ -273,13 +274,13 @@ class ColouringEnv(_GraphEnv):
             case "domatic":
                 near = self.joined | np.eye(self._count, dtype=np.bool_)
                 different = np.array([len(set(labels[row].tolist()) - {0}) for row in near])
-                return np.greater_equal(different, np.minimum(self._labels, near.sum(axis=1)))
+                return np.asarray(different >= np.minimum(self._labels, near.sum(axis=1)))
             case "conflict_free":
                 counts = [np.bincount(labels[row], minlength=self._labels + 1)[1:] for row in self.joined]
                 return np.array([(count == 1).any() for count in counts])
             case "unfriendly":
                 alike = (self.joined & (labels[:, None] == labels)).sum(axis=1)
-                return np.logical_and(labels > 0, 2 * alike <= self.joined.sum(axis=1))
+                return np.asarray((labels > 0) & (2 * alike <= self.joined.sum(axis=1)))
         middle = self.joined.astype(np.int64)
         far, away = np.nonzero(np.triu(((middle @ middle) > 0) & ~self.joined, 1))
         apart = (labels[far] > 0) & (labels[away] > 0) & (labels[far] != labels[away])

@@ -1,7 +1,7 @@
 """Towers of Hanoi as a Gymnasium environment.
 
-Dynamics. Disks 0 (smallest), 1, ... lie on pegs. An action takes the top disk of one peg to another; it is illegal where
-there is none or a smaller one lies on the other. With probability `jam` a legal move does not happen; then, with
+Dynamics. Disks 0 (smallest), 1, ... lie on pegs. An action takes the top disk of one peg to another; it is illegal
+where there is none or a smaller one lies on the other. With probability `jam` a legal move does not happen; then, with
 probability `drift`, a uniformly drawn action is tried.
 
 Random draws: at the start the peg of each disk, if disks start anywhere, then the peg of each in the goal, if it is

@@ -1,11 +1,11 @@
 """Mazes as a Gymnasium environment.
 
-Dynamics. Rooms and the passages between them are cells of a grid of 2 * rooms + 1 cells a side. A move leads to the next
-cell up, down, left or right, on ice as far as nothing blocks; it is illegal where even the first cell is blocked, and
-fails with probability `jam`. Walls block, the closed door and gate block, and an arrow's cell is entered and left only
-along it. Who stops on a teleport is on its partner. The key opens the door for good; a plate opens the gate for as many
-steps as lead from the farther plate to it and three more. What is sought is got where one stops; in order, only the
-next one.
+Dynamics. Rooms and the passages between them are cells of a grid of 2 * rooms + 1 cells a side. A move leads to the
+next cell up, down, left or right, on ice as far as nothing blocks; it is illegal where even the first cell is blocked,
+and fails with probability `jam`. Walls block, the closed door and gate block, and an arrow's cell is entered and left
+only along it. Who stops on a teleport is on its partner. The key opens the door for good; a plate opens the gate for
+as many steps as lead from the farther plate to it and three more. What is sought is got where one stops; in order,
+only the next one.
 
 Generation (`_carved`, `_furnished`). Walls between rooms, in a drawn order, are opened where they still separate rooms;
 each other one is open with probability `braid`. Rooms in a drawn order are the start, the places sought, and what else

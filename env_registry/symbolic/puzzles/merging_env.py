@@ -22,8 +22,8 @@ _HIGHEST = 20
 
 
 class MergingEnv(PuzzleEnv):
-    """Observation (height x width): the tiles' numbers, 0 for free. The score is the greatest number, less 1, divided by
-    that of the goal, less 1, and at most 1."""
+    """Observation (height x width): the tiles' numbers, 0 for free. The score is the greatest number, less 1, divided
+    by that of the goal, less 1, and at most 1."""
 
     STATE = (*PuzzleEnv.STATE, "board")
 
@@ -76,9 +76,13 @@ class MergingEnv(PuzzleEnv):
         return _lines(slid, action, back=True)
 
     def hint(self, rng: np.random.Generator) -> int:
-        """The tilt that leaves most cells free; the first of these."""
+        """The tilt that makes the greatest tile and, of these, leaves most cells free; the first of them."""
         legal = [action for action in range(4) if self.tilted(action) != self.board]
-        return max(legal, key=lambda action: sum(row.count(0) for row in self.tilted(action)))
+        return max(legal, key=lambda action: self._worth(self.tilted(action)))
+
+    @staticmethod
+    def _worth(board: list[list[int]]) -> tuple[int, int]:
+        return max(map(max, board)), sum(row.count(0) for row in board)
 
     def _slid_far(self, line: list[int]) -> list[int]:
         found: list[int] = []

@@ -1,10 +1,10 @@
 """Minesweeper as a Gymnasium environment.
 
-Dynamics. Mines are drawn at the start. Action `size * row + column` opens that cell; an open one is illegal. A mine ends
-the episode, or, if `blunt`, stays closed. Opening a cell that counts no mine also opens all that it counts, if
-`open_zeros`. With `safe_start`, mines under the first cell opened, and those that it counts, are moved to the first cells,
-row by row, that have none and are not among these, as long as there are any. Clues are one too high with probability
-`misreading`, drawn once for each cell.
+Dynamics. Mines are drawn at the start. Action `size * row + column` opens that cell; an open one is illegal. A mine
+ends the episode, or, if `blunt`, stays closed. Opening a cell that counts no mine also opens all that it counts, if
+`open_zeros`. With `safe_start`, mines under the first cell opened, and those that it counts, are moved to the first
+cells, row by row, that have none and are not among these, as long as there are any. Clues are one too high with
+probability `misreading`, drawn once for each cell.
 
 Random draws: at the start an order of the cells, of which the first ones have mines, then which cells are misread.
 """
@@ -113,7 +113,7 @@ class MinesEnv(PuzzleEnv):
             step += 1
             found[further & ~reached] = step
             if (further == reached).all():
-                return np.minimum(found, len(self.mines), dtype=np.int64)
+                return np.asarray(np.minimum(found, len(self.mines)))
             reached = further
 
 

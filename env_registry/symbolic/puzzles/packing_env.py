@@ -5,16 +5,17 @@ Action 0 turns the present one away, action b puts it into bin b. It is lost whe
 `jam`, in any case. Illegal is, unless said otherwise, what exceeds the capacity. The score is
 
 - `knapsack`: value packed, of all; `two_resources`: so, with capacities for both sizes;
-- `bin_packing`: size packed less half the capacity of each bin in use; `next_fit`: so, but using a bin closes all before
-  it; both divided by all sizes;
+- `bin_packing`: size packed less half the capacity of each bin in use; `next_fit`: so, but using a bin closes all
+  before it; both divided by all sizes;
 - `covering`: bins filled to the capacity at least, of all; nothing is illegal;
-- `balance`: size packed less the largest load; `unrelated`: so, the time of an item in bin b being its size times 1 to 4
-  (drawn for each bin and class); both divided by all sizes or the longest times; nothing is illegal;
+- `balance`: size packed less the largest load; `unrelated`: so, the time of an item in bin b being its size times 1 to
+  4 (drawn for each bin and class); both divided by all sizes or the longest times; nothing is illegal;
 - `classes`: value packed, of all, a bin holding two classes at most;
 - `leases`: value packed, of all, an item leaving after as many steps as its second size;
 - `stacking`: value packed, of all, no item larger than the last one in its bin.
 
-Random draws: at the start sizes, second sizes, values, classes, the times' factors (bins x 3); in a step whether it jams.
+Random draws: at the start sizes, second sizes, values, classes, the times' factors (bins x 3); in a step whether it
+jams.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Peg solitaire as a Gymnasium environment.
 
-Dynamics. An action is a jump: from a hole with a peg over the next hole of a line, which has one, into the next but one,
-which is empty. The peg jumps and the one between is taken off, unless, with probability `regrow`, it stays; with
+Dynamics. An action is a jump: from a hole with a peg over the next hole of a line, which has one, into the next but
+one, which is empty. The peg jumps and the one between is taken off, unless, with probability `regrow`, it stays; with
 probability `jam` nothing happens. Any other jump is illegal. When no jump is left the episode is over, unless
 `carry_on`. The start is found backwards: from a single peg jumps are taken back at random, `jumps` times or until none
 can be.

@@ -6,7 +6,7 @@ a tuple p: position i then holds what position p[i] held.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import combinations, permutations, product
 
@@ -187,12 +187,13 @@ def _rotation(axis: Point, order: int) -> Matrix:
     return next(matrix for matrix in about if sum(matrix[k][k] for k in range(3)) == _TRACES[order])
 
 
-def _twist(stickers: Sequence[Sticker], axis: Point, order: int, turns: Callable[[Point], bool]) -> Move:
+def _twist(stickers: Sequence[Sticker], axis: Point, order: int, layers: Container[int]) -> Move:
+    """A turn about the axis of all pieces whose height along it is one of those."""
     matrix = _rotation(axis, order)
     number = {sticker: index for index, sticker in enumerate(stickers)}
     move = list(range(len(stickers)))
     for index, (place, looks) in enumerate(stickers):
-        if turns(place):
+        if _dot(place, axis) in layers:
             move[number[_times(matrix, place), _times(matrix, looks)]] = index
     return tuple(move)
 
@@ -201,10 +202,10 @@ def _cuboid(*sides: int, half_turns: bool = False, keep: Callable[[Point, int], 
     """A box of cubes whose layers turn, by halves where the layer is no square. `keep` picks layers (axis, place)."""
     spans = [range(1 - side, side, 2) for side in sides]
     stickers = [
-        (place, face)
-        for place in product(*spans)
+        ((x, y, z), face)
+        for x, y, z in product(*spans)
         for face in _FACES
-        if all(face[k] == 0 or place[k] == face[k] * (sides[k] - 1) for k in range(3))
+        if all(f == 0 or p == f * (side - 1) for p, f, side in zip((x, y, z), face, sides, strict=True))
     ]
     moves = []
     for k, axis in enumerate(_AXES):
@@ -213,7 +214,7 @@ def _cuboid(*sides: int, half_turns: bool = False, keep: Callable[[Point, int], 
             fixed = layer == 0 if sides[k] % 2 else layer == 1 - sides[k]
             if keep(axis, layer) if keep else not fixed:
                 order = 4 if square and not half_turns else 2
-                moves.append(_twist(stickers, axis, order, lambda place, k=k, layer=layer: place[k] == layer))  # type: ignore[misc]
+                moves.append(_twist(stickers, axis, order, (layer,)))
     return moves, [_FACES.index(looks) for _, looks in stickers]
 
 
@@ -221,10 +222,10 @@ def _normals(place: Point) -> list[Point]:
     return [(x, y, z) for x, y, z in _FACES if _dot((x, y, z), place) == max(map(abs, place))]
 
 
-def _corner_turned(places: Sequence[Point], axes: Sequence[Point], beyond: int) -> Twisty:
-    """Pieces of a cube, of which those that lie `beyond` a plane turn about its corner."""
+def _corner_turned(places: Sequence[Point], axes: Sequence[Point], lowest: int) -> Twisty:
+    """Pieces of a cube, which turn about its corners if they are at least so high along them."""
     stickers = [(place, face) for place in places for face in _normals(place)]
-    moves = [_twist(stickers, axis, 3, lambda place, axis=axis: _dot(place, axis) > beyond) for axis in axes]  # type: ignore[misc]
+    moves = [_twist(stickers, axis, 3, range(lowest, 4)) for axis in axes]
     return moves, [_FACES.index(looks) for _, looks in stickers]
 
 
@@ -239,7 +240,7 @@ def _pyramid() -> Twisty:
     corners = [(corner, face) for corner in _TETRAHEDRON for face in _TETRAHEDRON if face != corner]
     edges = [(edge, face) for edge in _FACES for face in _TETRAHEDRON if _dot(edge, face) < 0]
     stickers = [*corners, *edges]
-    moves = [_twist(stickers, axis, 3, lambda place, axis=axis: _dot(place, axis) > 0) for axis in _TETRAHEDRON]  # type: ignore[misc]
+    moves = [_twist(stickers, axis, 3, range(1, 4)) for axis in _TETRAHEDRON]
     return moves, [_TETRAHEDRON.index(looks) for _, looks in stickers]
 
 
@@ -255,9 +256,9 @@ TWISTY: Mapping[str, Callable[[], Twisty]] = {
     "cube_slices": lambda: _cuboid(3, 3, 3, keep=lambda axis, layer: layer == 0),
     "cube_two_faces": lambda: _cuboid(3, 3, 3, keep=lambda axis, layer: layer == 2 and axis != (0, 0, 1)),
     "cube_three_faces": lambda: _cuboid(3, 3, 3, keep=lambda axis, layer: layer == 2),
-    "skewb": lambda: _corner_turned([*_CORNERS, *_FACES], _TETRAHEDRON, 0),
-    "dino_cube": lambda: _corner_turned(_EDGES, _CORNERS, 1),
-    "redi_cube": lambda: _corner_turned([*_CORNERS, *_EDGES], _CORNERS, 1),
+    "skewb": lambda: _corner_turned([*_CORNERS, *_FACES], _TETRAHEDRON, 1),
+    "dino_cube": lambda: _corner_turned(_EDGES, _CORNERS, 2),
+    "redi_cube": lambda: _corner_turned([*_CORNERS, *_EDGES], _CORNERS, 2),
     "pyramid": _pyramid,
 }
 

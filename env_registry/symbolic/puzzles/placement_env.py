@@ -25,7 +25,8 @@ from env_registry.symbolic.puzzles.puzzle_env import Cells, PuzzleEnv
 
 
 class PlacementEnv(PuzzleEnv):
-    """Observation (1 x size x size): where pieces are; with `attacks` a second layer counts attackers of each square."""
+    """Observation (1 x size x size): where pieces are; with `attacks` a second layer counts attackers of each
+    square."""
 
     STATE = (*PuzzleEnv.STATE, "pieces")
 

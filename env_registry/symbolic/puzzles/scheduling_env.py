@@ -1,9 +1,9 @@
 """Scheduling on one machine, as a Gymnasium environment.
 
-Dynamics. Each job has a time, a weight, a due time and a number of its own, drawn at the start. Action j does job j; it
-is illegal when that is done, and with probability `jam` it does nothing. A job begins when the last one is ready and
-takes its time, twice that with probability `delays`. It is charged when it is ready (C its completion, d its due time, w
-its weight):
+Dynamics. Each job has a time, a weight, a due time and a number of its own, drawn at the start. Action j does job j;
+it is illegal when that is done, and with probability `jam` it does nothing. A job begins when the last one is ready
+and takes its time, twice that with probability `delays`. It is charged when it is ready (C its completion, d its due
+time, w its weight):
 
 - `weighted_completion`: w C; `tardiness`: w max(C - d, 0); `late_jobs`: w if C > d; `early_and_tardy`: w |C - d|;
 - `worst_lateness`: the amount by which it makes the largest max(C - d, 0) larger;
@@ -13,8 +13,8 @@ its weight):
 - `decaying_values`: -w times 0.95 ^ C;
 - `flow_shop`: the amount by which it makes the second machine ready later, where it then takes as long as its number.
 
-The score is 0 at the start and falls by a charge divided by the sum of weights times the sum of all times (of times only,
-where the charge has no weight; of weights only, where it has no time).
+The score is 0 at the start and falls by a charge divided by the sum of weights times the sum of all times (of times
+only, where the charge has no weight; of weights only, where it has no time).
 
 Random draws: at the start times, weights, due times, numbers (1 to `longest`); in a step whether it jams, and whether
 the job takes twice its time.
@@ -100,11 +100,13 @@ class SchedulingEnv(PuzzleEnv):
         return seen
 
     def hint(self, rng: np.random.Generator) -> int:
-        """The open job with the least time for its weight, the earliest due time, or the nearest number."""
+        """The open job with the least time for its weight, the earliest due time that can be met, or the nearest
+        number."""
         times, weights, dues, numbers = self.jobs.T
-        urgency = {"setups": abs(numbers - self.last), "releases": numbers, "flow_shop": times - numbers}.get(
-            self._problem, dues if "ard" in self._problem or "late" in self._problem else times / weights
-        )
+        timely = np.where(self.clock + times <= dues, dues, dues + times.sum() * 2)
+        rules = {"setups": abs(numbers - self.last), "releases": numbers, "flow_shop": times - numbers}
+        rules |= {"late_jobs": timely, "worst_lateness": dues}
+        urgency = rules.get(self._problem, times / weights)
         return int(np.where(self.open, urgency, np.inf).argmin())
 
     def _charge(self, job: list[int], takes: int) -> float:

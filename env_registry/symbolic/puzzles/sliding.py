@@ -1,7 +1,7 @@
 """Sliding tiles: one cell is empty, and a neighbouring tile may slide there.
 
-Owns boards and goals; the dynamics are in `sliding_env`. How tiles are numbered makes no other task, and no goal here is
-another one with other numbers.
+Owns boards and goals; the dynamics are in `sliding_env`. How tiles are numbered makes no other task, and no goal here
+is another one with other numbers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ BOARDS: Mapping[str, tuple[Steps, bool, bool]] = {
 """Directions, and whether rows and columns go round."""
 
 GOALS = ("all", "rows", "halves", "checkers", "first_row", "one_tile")
-"""Every tile at home; each tile in its row; each in its half; on a cell of its colour; the first row; the first tile."""
+"""Every tile at home; each tile in its row; each in its half; on a cell of its colour; the first row; the first
+tile."""
 
 FAMILIES = (
     family(

@@ -24,7 +24,8 @@ Neighbours = NDArray[np.int64]  # cells x directions; -1: none
 
 
 class SlidingEnv(PuzzleEnv):
-    """Observation (height x width): the tiles. The score is the share of the goal's tiles that are where they belong."""
+    """Observation (height x width): the tiles. The score is the share of the goal's tiles that are where they
+    belong."""
 
     STATE = (*PuzzleEnv.STATE, "tiles", "gap", "neighbours")
 

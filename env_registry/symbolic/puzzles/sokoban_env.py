@@ -8,8 +8,8 @@ connected part becomes wall, too. Marks, each with its box, and the worker are o
 taken back, each drawn uniformly from all that can be, and more until a box is off its mark. If there is none after 200
 more, or no room, everything is drawn anew; from the twentieth time on without walls.
 
-Random draws: at the start a number for each cell inside, an order of the free cells, and each step taken back; in a step
-whether it jams.
+Random draws: at the start a number for each cell inside, an order of the free cells, and each step taken back; in a
+step whether it jams.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class SokobanEnv(PuzzleEnv):
                         del left[there]
                         part.append(there)
             parts.append(part)
-        return sorted(max(parts, key=lambda part: len(part)))
+        largest: list[int] = max(parts, key=len)
+        return sorted(largest)
 
     def _taken_back(self) -> bool:
         self.plan = []

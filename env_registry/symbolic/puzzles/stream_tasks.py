@@ -473,7 +473,7 @@ def _shift_register(rng: Rng, n: int, k: int, _: int) -> list[int]:
 def _markov(rng: Rng, n: int, k: int, span: int) -> list[int]:
     """Each symbol has one usual successor, which follows four times of five; span tells the chain's order."""
     usual = rng.integers(k, size=(k,) * min(span, 2))
-    x = rng.integers(k, size=min(span, 2)).tolist()
+    x: list[int] = rng.integers(k, size=min(span, 2)).tolist()
     while len(x) < n:
         x.append(int(usual[tuple(x[-usual.ndim :])]) if rng.random() < 0.8 else int(rng.integers(k)))
     return x[:n]

@@ -87,7 +87,7 @@ class TourEnv(PuzzleEnv):
         return seen.reshape(self._shape)
 
     def hint(self, rng: np.random.Generator) -> int:
-        """Warnsdorff's rule: to the square from which fewest unvisited ones are reached; among these, any."""
+        """Warnsdorff's rule: to the square from which fewest unvisited ones, but some, are reached; among these, any."""
         exits = [self._exits(there) for there in self._leaps[self.place]]
         best = [action for action, count in enumerate(exits) if count == min(exits)]
         return best[rng.integers(len(best))]
@@ -101,8 +101,9 @@ class TourEnv(PuzzleEnv):
 
     def _exits(self, there: int) -> int:
         if not self._legal(there):
-            return len(self._leaps)
-        return sum(beyond >= 0 and self.squares[beyond] == UNVISITED for beyond in self._leaps[there])
+            return len(self.squares) + 1
+        count = sum(beyond >= 0 and self.squares[beyond] == UNVISITED for beyond in self._leaps[there])
+        return count or len(self.squares)
 
 
 @cache
