@@ -46,6 +46,7 @@ _MODULES = (
     "env_registry.social.dynamics",
     "env_registry.symbolic.minigrid_worlds",
     "env_registry.symbolic.babyai_levels",
+    "env_registry.symbolic.popgym_memory",
     "env_registry.symbolic.openspiel_puzzles",
     "env_registry.symbolic.toy_text",
     "env_registry.symbolic.cellular_automata",

@@ -23,6 +23,7 @@ _ROOMS = {
     "cable": "cable",
     "openspiel": "openspiel",
     "babyai": "babyai",
+    "popgym": "popgym",
     "minigrid": "symbolic",
     "toytext": "symbolic",
     "rules": "symbolic",

@@ -88,7 +88,7 @@ class CodeEnv(PuzzleEnv):
         return seen
 
     def hint(self, rng: np.random.Generator) -> int:
-        """The next peg of a code that fits all answers, where one does; the first in a fixed, mixed order."""
+        """The next peg of a code that fits all answers, if any; any of these."""
         if not self.guess or not self.plan:
             fit = codes(self._answers == "bulls_and_cows", self._pegs, self._colours)
             for row in self.board[: self.count].tolist():
@@ -96,7 +96,7 @@ class CodeEnv(PuzzleEnv):
                 told = answer(self._answers, fit, guess)
                 left = fit[(told == row[self._pegs : self._pegs + told.shape[1]]).all(axis=1)]
                 fit = left if len(left) else fit
-            self.plan = fit[0].tolist()
+            self.plan = fit[rng.integers(len(fit))].tolist()
         return self.plan[len(self.guess)]
 
     def _drawn(self) -> list[int]:
@@ -141,6 +141,5 @@ def _marks(code: Codes, guess: Codes, same: NDArray[np.bool_]) -> Codes:
 
 @cache
 def codes(all_different: bool, pegs: int, colours: int) -> Codes:
-    """All codes, in a mixed order that is always the same."""
     found = permutations(range(colours), pegs) if all_different else product(range(colours), repeat=pegs)
-    return np.random.default_rng(0).permutation(np.array(list(found), np.int64))
+    return np.array(list(found), np.int64)

@@ -76,13 +76,10 @@ class MergingEnv(PuzzleEnv):
         return _lines(slid, action, back=True)
 
     def hint(self, rng: np.random.Generator) -> int:
-        """The tilt that makes the greatest tile and, of these, leaves most cells free; the first of them."""
-        legal = [action for action in range(4) if self.tilted(action) != self.board]
-        return max(legal, key=lambda action: self._worth(self.tilted(action)))
-
-    @staticmethod
-    def _worth(board: list[list[int]]) -> tuple[int, int]:
-        return max(map(max, board)), sum(row.count(0) for row in board)
+        """A tilt that leaves most cells free; among these, any."""
+        boards = {action: self.tilted(action) for action in rng.permutation(4).tolist()}
+        legal = {action: board for action, board in boards.items() if board != self.board}
+        return max(legal, key=lambda action: sum(row.count(0) for row in legal[action]))
 
     def _slid_far(self, line: list[int]) -> list[int]:
         found: list[int] = []

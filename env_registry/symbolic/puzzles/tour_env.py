@@ -87,7 +87,8 @@ class TourEnv(PuzzleEnv):
         return seen.reshape(self._shape)
 
     def hint(self, rng: np.random.Generator) -> int:
-        """Warnsdorff's rule: to the square from which fewest unvisited ones, but some, are reached; among these, any."""
+        """Warnsdorff's rule: to the square from which fewest unvisited ones, but some, are reached; among these,
+        any."""
         exits = [self._exits(there) for there in self._leaps[self.place]]
         best = [action for action, count in enumerate(exits) if count == min(exits)]
         return best[rng.integers(len(best))]
