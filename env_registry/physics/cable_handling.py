@@ -49,7 +49,7 @@ CABLE: tuple[Axis, ...] = (
         name="segments",
         default=10,
         low=5,
-        high=20,
+        high=16,
         levels=(7, 15),
         unit="segments",
         description="rigid capsules that the cable is made of",
@@ -59,10 +59,10 @@ CABLE: tuple[Axis, ...] = (
     _number("radius", 0.005, (0.0035, 0.007), 0.003, 0.008, "m", "radius of the cable"),
     _number("bend", 5e5, (5e4, 2e6), 2e4, 5e6, "Pa", "modulus of elasticity against bending"),
     _number("twist", 5e5, (5e4, 2e6), 2e4, 5e6, "Pa", "shear modulus against twisting"),
-    _number("density", 1200.0, (600.0, 2400.0, 4800.0), 500.0, 8000.0, "kg/m^3", "density of the cable"),
+    _number("density", 1200.0, (600.0, 2400.0, 4800.0), 500.0, 5000.0, "kg/m^3", "density of the cable"),
     _number("damping", 3e-4, (1e-4, 1e-3, 3e-3), 1e-4, 3e-3, "N m s/rad", "loss in each bend of the cable"),
     _number("curl", 0.0, (1.5, 3.0), 0.0, 3.0, "1/m", "curvature of the relaxed cable, from how it was stored"),
-    _number("friction", 0.6, (0.2, 1.2), 0.05, 2.0, "", "of the cable on table and fixtures"),
+    _number("friction", 0.6, (0.2, 1.2), 0.05, 1.5, "", "of the cable on table and fixtures"),
 )
 GRIP: tuple[Axis, ...] = (
     _number("grip_friction", 1.0, (0.1, 0.4), 0.05, 2.0, "", "friction of the finger pads"),

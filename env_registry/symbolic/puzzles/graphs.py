@@ -73,7 +73,6 @@ FAMILIES = (
             switch("final", "whether a label, once given, stays"),
             probability("jam", (0.1, 0.3), "probability that an action fails"),
             probability("drift", (0.01, 0.05), "probability, for each vertex, that its label is drawn anew in a step"),
-            ILLEGAL_COST,
             *COMMON,
         ),
         time_limit=60,

@@ -3,7 +3,8 @@
 Dynamics (Anderson and Feil, Turning lights out with linear algebra, 1998). Lights on a board have brightnesses modulo
 `states`. An action presses one: it and the others of its pattern become brighter by one. Pressing a broken one, or with
 `lit_only` a dark one, is illegal. With probability `drift` each light becomes brighter by one after that. The start
-is reached from darkness by taking back `scramble` presses that would have been legal, and more until some light is lit.
+is reached from darkness by taking back `scramble` presses that would have been legal, as long as there is one, and more
+until some light is lit.
 
 Random draws: at the start the broken ones (a permutation of all lights, whose first ones they are), then the presses
 taken back, each among the legal ones; in a step which lights drift.
@@ -61,6 +62,8 @@ class LightsEnv(PuzzleEnv):
                 before = (self.lights - self._changes.diagonal()) % self._states
                 fit &= before > 0
             choice = np.flatnonzero(fit)
+            if not len(choice):
+                break
             press = int(choice[self.np_random.integers(len(choice))])
             self.lights = (self.lights - self._changes[press]) % self._states
             self.plan.append(press)

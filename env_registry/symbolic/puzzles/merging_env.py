@@ -77,7 +77,7 @@ class MergingEnv(PuzzleEnv):
 
     def hint(self, rng: np.random.Generator) -> int:
         """A tilt that leaves most cells free; among these, any."""
-        boards = {action: self.tilted(action) for action in rng.permutation(4).tolist()}
+        boards = {action: self.tilted(action) for action in map(int, rng.permutation(4))}
         legal = {action: board for action, board in boards.items() if board != self.board}
         return max(legal, key=lambda action: sum(row.count(0) for row in legal[action]))
 

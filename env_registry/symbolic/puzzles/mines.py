@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from env_registry.symbolic.puzzles.shorthand import (
     COMMON,
-    ILLEGAL_COST,
     choice,
     count,
     family,
@@ -48,7 +47,6 @@ FAMILIES = (
             switch("blunt", "whether a mine does not end the episode"),
             switch("safe_start", "whether the first cell opened, and what it counts, has no mine, where possible"),
             probability("misreading", (0.05, 0.2), "probability that a clue is one too high, as long as it is seen"),
-            ILLEGAL_COST,
             *COMMON,
         ),
         time_limit=TIME_LIMIT,

@@ -16,17 +16,16 @@ Steps = tuple[tuple[int, int], ...]  # (down, right) of each direction in which 
 
 _STRAIGHT: Steps = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _DIAGONAL: Steps = ((-1, -1), (-1, 1), (1, -1), (1, 1))
-_KNIGHT: Steps = ((-2, -1), (-2, 1), (-1, -2), (-1, 2), (1, -2), (1, 2), (2, -1), (2, 1))
 
-BOARDS: Mapping[str, tuple[Steps, bool, bool]] = {
-    "grid": (_STRAIGHT, False, False),
-    "cylinder": (_STRAIGHT, False, True),
-    "torus": (_STRAIGHT, True, True),
-    "hexagonal": ((*_STRAIGHT, (-1, 1), (1, -1)), False, False),
-    "king": ((*_STRAIGHT, *_DIAGONAL), False, False),
-    "knight": (_KNIGHT, False, False),
+BOARDS: Mapping[str, tuple[Steps, str]] = {
+    "grid": (_STRAIGHT, ""),
+    "cylinder": (_STRAIGHT, "columns"),
+    "strip": (_STRAIGHT, "columns upside down"),
+    "torus": (_STRAIGHT, "columns and rows"),
+    "hexagonal": ((*_STRAIGHT, (-1, 1), (1, -1)), ""),
+    "king": ((*_STRAIGHT, *_DIAGONAL), ""),
 }
-"""Directions, and whether rows and columns go round."""
+"""Directions, and what goes round; the strip is Moebius'."""
 
 GOALS = ("all", "rows", "halves", "checkers", "first_row", "one_tile")
 """Every tile at home; each tile in its row; each in its half; on a cell of its colour; the first row; the first

@@ -111,14 +111,19 @@ def _connected(neighbours: Neighbours) -> bool:
 @cache
 def _neighbours(board: str, width: int, height: int) -> tuple[Neighbours, list[int]]:
     """Where each direction leads from each cell, and the opposite of each direction."""
-    steps, around_rows, around_columns = BOARDS[board]
+    steps, around = BOARDS[board]
     neighbours = np.full((width * height, len(steps)), -1)
     for r, c in np.ndindex(height, width):
         for direction, (down, right) in enumerate(steps):
-            to_r = (r + down) % height if around_rows else r + down
-            to_c = (c + right) % width if around_columns else c + right
-            if 0 <= to_r < height and 0 <= to_c < width:
-                neighbours[width * r + c, direction] = width * to_r + to_c
+            there_r, there_c = r + down, c + right
+            if "columns" in around:
+                if "upside down" in around and there_c != there_c % width:
+                    there_r = height - 1 - there_r
+                there_c %= width
+            if "rows" in around:
+                there_r %= height
+            if 0 <= there_r < height and 0 <= there_c < width:
+                neighbours[width * r + c, direction] = width * there_r + there_c
     return neighbours, [steps.index((-down, -right)) for down, right in steps]
 
 

@@ -21,7 +21,7 @@ FAMILIES = (
             task("rule", RULES, "how boxes move"),
             task("goal", ("any", "own"), "whether each box has a mark of its own"),
             count("size", 7, 6, 14, (10,), "cells", "side of the warehouse, outer walls included", shapes=True),
-            count("boxes", 2, 1, 5, (1, 3, 5), "boxes", "number of boxes", shapes=True),
+            count("boxes", 3, 1, 5, (1, 2, 5), "boxes", "number of boxes", shapes=True),
             count("scramble", 30, 1, 300, (10, 100), "steps", "steps taken back from the goal to the start"),
             probability("walls", (0.0, 0.3), "probability that a cell is a wall", 0.15),
             probability("jam", (0.1, 0.3), "probability that a step fails"),

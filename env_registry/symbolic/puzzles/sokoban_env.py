@@ -4,9 +4,10 @@ Dynamics. A step leads up, down, left or right, unless it is blocked by a wall o
 illegal. What happens to boxes is the task's rule; see `_pushed`. With probability `jam` a legal step fails.
 
 Generation. Each cell inside is a wall with probability `walls`; of the rest, what does not belong to the largest
-connected part becomes wall, too. Marks, each with its box, and the worker are on drawn cells. Then `scramble` steps are
-taken back, each drawn uniformly from all that can be, and more until a box is off its mark. If there is none after 200
-more, or no room, everything is drawn anew; from the twentieth time on without walls.
+connected part becomes wall, too. Marks, each with its box, and the worker are on drawn cells. Then `scramble` steps
+are taken back, each drawn uniformly from all that can be, and more until a box is off its mark (pushed boxes are
+pulled; where two could have been pushed, both). If there is none after 200 more, or no room, everything is drawn anew;
+from the twentieth time on without walls.
 
 Random draws: at the start a number for each cell inside, an order of the free cells, and each step taken back; in a
 step whether it jams.
@@ -40,7 +41,7 @@ class SokobanEnv(PuzzleEnv):
         rule: str = "push",
         goal: str = "any",
         size: int = 7,
-        boxes: int = 2,
+        boxes: int = 3,
         scramble: int = 30,
         walls: float = 0.15,
         jam: float = 0.0,
@@ -102,23 +103,22 @@ class SokobanEnv(PuzzleEnv):
             if not ways:
                 return False
             action, pulls = ways[self.np_random.integers(len(ways))]
-            self.worker, moved = self._before(action, pulls) or (0, None)
-            if moved is not None:
-                self.boxes[self.boxes.index(moved[0])] = moved[1]
+            self.worker, moved = self._before(action, pulls) or (0, {})
+            self.boxes = [moved.get(box, box) for box in self.boxes]
             self.plan.append(action)
         return False
 
-    def _before(self, action: int, moves_box: bool) -> tuple[int, tuple[int, int] | None] | None:
-        """Where the worker was before the action and (where a box is, where it was), if it can have been so."""
+    def _before(self, action: int, moves_boxes: bool) -> tuple[int, dict[int, int]] | None:
+        """Where the worker, and which boxes were where, before the action, if they can have been so."""
         back = self._next[self.worker][action ^ 1]
-        if not moves_box:
+        if not moves_boxes:
             drags = self._rule == "pull" and self._next[back][action ^ 1] in self.boxes
-            return None if self._blocked(back) or drags else (back, None)
+            return None if self._blocked(back) or drags else (back, {})
         if self._rule in ("pull", "swap"):
             origin = self._next[back][action ^ 1] if self._rule == "pull" else self.worker
             if back not in self.boxes or (self._rule == "pull" and self._blocked(origin)):
                 return None
-            return back, (back, origin)
+            return back, {back: origin}
         box = self._next[self.worker][action]
         if self._rule == "slide":
             while not self._blocked(box):
@@ -127,7 +127,9 @@ class SokobanEnv(PuzzleEnv):
                 return None
         if self._blocked(back) or box not in self.boxes:
             return None
-        return back, (box, self.worker)
+        beyond = self._next[box][action]
+        both = self._rule == "push_two" and beyond in self.boxes
+        return back, {box: self.worker, beyond: box} if both else {box: self.worker}
 
     # ------------------------------------------------------------------ steps
 

@@ -232,10 +232,10 @@ Transduction: TypeAlias = Callable[[list[int], int, int], Sequence[int]]
 
 
 def _asked(function: Transduction, *, pairs: bool = False, units: bool = False) -> Task:
-    """Every symbol is asked for an answer. `pairs` shows two digits a, b as a * symbols + b; `units` no 0."""
+    """Every symbol is asked for an answer. `pairs` shows two digits a, b as a * symbols + b; `units` 1 to symbols."""
 
     def task(rng: Rng, p: Parameters) -> list[Item]:
-        x = rng.integers(int(units), p.symbols**2 if pairs else p.symbols, size=p.length).tolist()
+        x = rng.integers(int(units), p.symbols**2 if pairs else p.symbols + int(units), size=p.length).tolist()
         return [Item(symbol, ASK, answer) for symbol, answer in zip(x, function(x, p.symbols, p.delay), strict=True)]
 
     return task

@@ -137,7 +137,7 @@ FAMILIES = (
         TRANSDUCTIONS,
         (
             _length(40, (15, 80), 150),
-            _symbols(4, (2, 7, 12)),
+            _symbols(4, (2, 6, 12)),
             count("window", 2, 1, 16, (4, 8), "symbols", "how far back the answer looks, in tasks with a window"),
         ),
         "Answer each symbol with a function of all symbols so far.",
