@@ -50,8 +50,8 @@ OBSERVE: Mapping[str, tuple[str, ...]] = {
     "force": ("joints", "tool", "goal", "cable", "contact"),
     "critic": ("joints", "tool", "goal", "cable", "contact", "parameters"),
 }
-"""Groups of each observation. Each begins with all of the one before it: what an actor sees is a slice of what its critic
-sees, from 0 on."""
+"""Groups of each observation. Each begins with all of the one before it: what an actor sees is the beginning of what
+its critic sees."""
 
 
 class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
@@ -116,7 +116,7 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
     @property
     def dt(self) -> float:
         """Seconds of a step."""
-        return self.substeps * PHYSICS_MS / 1000
+        return float(self.substeps * PHYSICS_MS / 1000)
 
     @cached_property
     def groups(self) -> dict[str, slice]:
@@ -143,7 +143,8 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
     def points(self) -> Vector:
         """`POINTS` x 3 places along the cable."""
         vertices = self.vertices
-        return vertices[self._before] * (1 - self._share) + vertices[self._before + 1] * self._share
+        points: Vector = vertices[self._before] * (1 - self._share) + vertices[self._before + 1] * self._share
+        return points
 
     @property
     def place(self) -> Vector:
@@ -175,8 +176,7 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
     def lay_cable(self, headings: Vector, at: float, place: tuple[float, float]) -> None:
         """Put the cable flat on the table.
 
-        `headings` are those of the segments, in rad from x; the point `at` m from the cable's end comes to `place`. With
-        fingers or chuck there it is held.
+        `headings` are those of the segments, in rad from x; the point `at` m from the cable's end comes to `place`.
         """
         segment = segment_length(self.values)
         steps = segment * np.stack((np.cos(headings), np.sin(headings)), axis=1)

@@ -1,6 +1,6 @@
 """What a cable is handled for: where things stand at the start, how far it is, and when it is done.
 
-Owns fixtures, places and measures of progress. Progress is from 0 to 1. Knows nothing of rewards and observations beyond
+Owns fixtures, places and measures of progress, which is from 0 to 1. Knows nothing of rewards, and of observations only
 what it shows of itself.
 """
 
@@ -35,6 +35,11 @@ def near(distance: float) -> float:
     return 1.0 - math.tanh(distance / _SCALE)
 
 
+def moved(place: Vector, *, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Vector:
+    there: Vector = place + np.array((x, y, z))
+    return there
+
+
 def share(amount: float, wanted: float) -> float:
     return min(max(amount / wanted, 0.0), 1.0)
 
@@ -45,7 +50,8 @@ def crossings(vertices: Vector, x: float) -> Vector:
     through = (before[:, 0] <= x) != (after[:, 0] <= x)
     before, after = before[through], after[through]
     along = (x - before[:, 0]) / (after[:, 0] - before[:, 0])
-    return before[:, 1:] + along[:, None] * (after[:, 1:] - before[:, 1:])
+    found: Vector = before[:, 1:] + along[:, None] * (after[:, 1:] - before[:, 1:])
+    return found
 
 
 def turn_about(vertices: Vector, place: Vector) -> float:
@@ -64,8 +70,8 @@ def _box(half: Sequence[float], place: Sequence[float], tilt: float = 0.0) -> st
 class Goal:
     """An objective for given parameters.
 
-    `held` is how far from its end the cable lies in the fingers at the start, or is fastened to the chuck; None: it lies
-    on the table.
+    `held` is how far from its end (m) the cable lies in the fingers at the start, or is fastened to the chuck; None:
+    it lies on the table.
     """
 
     held: float | None = None
@@ -152,7 +158,7 @@ class Place(Grasp):
         super().begin(env, rng)
         side = 1 if rng.random() < 0.5 else -1
         x, y = self.values["goal_distance"] * np.array([rng.uniform(-0.5, 0.5), side * rng.uniform(0.8, 1.2)])
-        env.put(np.array([*(env.points[4, :2] + (x, y)), self.values["radius"]]))
+        env.put(np.array([*(env.points[4, :2] + np.array((x, y))), self.values["radius"]]))
 
     def judge(self, env: CableEnv) -> tuple[float, bool]:
         middle = env.points[4]
@@ -333,6 +339,7 @@ class Socket(Held):
     start_x: ClassVar[float] = -0.02
     thickness: ClassVar[float] = 0.025  # m, half of the block's
     closed: ClassVar[bool] = True
+    deeper: ClassVar[float] = 1.0
 
     def __init__(self, values: Values) -> None:
         super().__init__(values)
@@ -360,14 +367,14 @@ class Socket(Held):
         ahead = self.extent() + self.values["goal_distance"] * rng.uniform(0.8, 1.2)
         mouth = np.array([end[0] + ahead, end[1] + self.values["fixture_spread"] * rng.uniform(-1, 1), 0.0])
         env.put(mouth, 0)
-        env.put(mouth + (0, 0, self.values["hole_height"]))
+        env.put(moved(mouth, z=self.values["hole_height"]))
 
     def judge(self, env: CableEnv) -> tuple[float, bool]:
-        end, mouth, wanted = env.vertices[-1], env.place, self.values["depth"]
+        end, mouth, wanted = env.vertices[-1], env.place, self.deeper * self.values["depth"]
         aside = np.abs(crossings(env.vertices, mouth[0]) - mouth[1:]).max(axis=1, initial=0)
         inside = bool((aside < self.values["radius"] + self.values["clearance"]).any())
         reached = share(end[0] - mouth[0], wanted) if inside else 0.0
-        return 0.5 * near(math.dist(end, mouth + (wanted, 0, 0))) + 0.5 * reached, reached >= 1
+        return 0.5 * near(math.dist(end, moved(mouth, x=wanted))) + 0.5 * reached, reached >= 1
 
 
 class Ring(Socket):
@@ -375,13 +382,7 @@ class Ring(Socket):
 
     thickness: ClassVar[float] = 0.003
     closed: ClassVar[bool] = False
-
-    def judge(self, env: CableEnv) -> tuple[float, bool]:
-        end, mouth, wanted = env.vertices[-1], env.place, 1.5 * self.values["depth"]
-        aside = np.abs(crossings(env.vertices, mouth[0]) - mouth[1:]).max(axis=1, initial=0)
-        inside = bool((aside < self.values["radius"] + self.values["clearance"]).any())
-        reached = share(end[0] - mouth[0], wanted) if inside else 0.0
-        return 0.5 * near(math.dist(end, mouth + (wanted, 0, 0))) + 0.5 * reached, reached >= 1
+    deeper: ClassVar[float] = 1.5
 
 
 class Cup(Socket):
@@ -409,7 +410,7 @@ class Cup(Socket):
         end, rim = env.vertices[-1], env.place
         inside = max(abs(end[0] - rim[0]), abs(end[1] - rim[1])) < self.half
         lowered = share(rim[2] - end[2], self.values["depth"]) if inside else 0.0
-        return 0.5 * near(math.dist(end, rim - (0, 0, self.values["depth"]))) + 0.5 * lowered, lowered >= 1
+        return 0.5 * near(math.dist(end, moved(rim, z=-self.values["depth"]))) + 0.5 * lowered, lowered >= 1
 
 
 # ------------------------------------------------------------------ lay
@@ -420,7 +421,7 @@ class Tail(Held):
 
     def furnish(self, env: CableEnv, rng: np.random.Generator) -> None:
         ahead, aside = self.values["goal_distance"] * np.array([rng.uniform(0.8, 1.2), rng.uniform(-0.25, 0.25)])
-        env.put(env.points[0] + (ahead, aside, 0))
+        env.put(moved(env.points[0], x=ahead, y=aside))
 
     def judge(self, env: CableEnv) -> tuple[float, bool]:
         distance = math.dist(env.points[0], env.place)

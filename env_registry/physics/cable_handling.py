@@ -211,7 +211,9 @@ _TASKS = (
                 unit="fixtures",
                 description="clips, hooks or posts",
             ),
-            _number("offset", 0.025, (0.01, 0.05), 0.005, 0.08, "m", "how far beside the cable fixtures stand at least"),
+            _number(
+                "offset", 0.025, (0.01, 0.05), 0.005, 0.08, "m", "how far beside the cable fixtures stand at least"
+            ),
             _fixture_spread(0.02, (0.005, 0.04)),
             _number("fixture_height", 0.025, (0.015, 0.04), 0.01, 0.06, "m", "height of clips and posts"),
             CLEARANCE,
@@ -250,7 +252,9 @@ _TASKS = (
             _manipulator(*MANIPULATORS),
             _start_bend(0.2, 0.05, 0.4),
             _start_spread(0.03, 0.01, 0.06),
-            _goal_distance(0.12, (0.08, 0.17), "from the cable's loose end, or from the table's middle, to the spot, about"),
+            _goal_distance(
+                0.12, (0.08, 0.17), "from the cable's loose end, or from the table's middle, to the spot, about"
+            ),
             TOLERANCE,
             _number("goal_height", 0.06, (0.03, 0.12), 0.02, 0.2, "m", "height of the spot in the air"),
             _fixture_spread(0.03, (0.01, 0.06)),

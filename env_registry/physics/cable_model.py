@@ -105,9 +105,8 @@ def _cable(values: Values) -> str:
         f'<geom type="capsule" fromto="0 0 0 {segment!r} 0 0" size="{radius!r}" density="{values["density"]!r}" '
         f'friction="{values["friction"]!r} 0.005 0.0001"/><plugin instance="cable"/>'
     )
-    parts = [
-        f'<body name="cable0" pos="{-values["length"] / 2!r} 0 {radius!r}"><joint name="cable0" type="free" {dynamics}/>{geom}'
-    ]
+    start = f"{-values['length'] / 2!r} 0 {radius!r}"
+    parts = [f'<body name="cable0" pos="{start}"><joint name="cable0" type="free" {dynamics}/>{geom}']
     for i in range(1, n):
         parts.append(
             f'<body name="cable{i}" pos="{segment!r} 0 0" quat="{math.cos(turn)!r} 0 0 {math.sin(turn)!r}">'
@@ -168,7 +167,8 @@ def _arm_bodies(values: Values) -> str:
     tool = _tool("arm", _hinge("roll", "0 0 1", 0.02), values, f"0 0 {-ARM_WRIST}")
     small = '<inertial pos="0 0 0" mass="0.2" diaginertia="2e-4 2e-4 2e-4"/>'
     return (
-        f'<body name="shoulder" pos="{ARM_BASE} 0 {ARM_SHOULDER}" gravcomp="1">{_hinge("base", "0 0 1", _ARM_INERTIA)}{small}'
+        f'<body name="shoulder" pos="{ARM_BASE} 0 {ARM_SHOULDER}" gravcomp="1">'
+        f"{_hinge('base', '0 0 1', _ARM_INERTIA)}{small}"
         f'<body name="upper_arm" gravcomp="1">{_hinge("shoulder", "0 1 0", _ARM_INERTIA)}{link}{look}'
         f'<body name="forearm" pos="{ARM_LINK} 0 0" gravcomp="1">{_hinge("elbow", "0 1 0", _ARM_INERTIA)}{link}{look}'
         f'<body name="wrist" pos="{ARM_LINK} 0 0" gravcomp="1">{_hinge("wrist", "0 1 0", 0.02)}{small}'
@@ -216,9 +216,9 @@ def grip_of(values: Values, from_end: float) -> tuple[int, float]:
 def scene(values: Values, *, fixtures: Sequence[str] = (), held: float | None = None, anchored: bool = False) -> str:
     """The MJCF text.
 
-    `fixtures` are the geoms of bodies that reset places (mocap bodies `fixture0`, …; `goal` comes after them). `held` is
-    the distance from the cable's end at which a chuck holds it. An `anchored` cable's beginning is pinned to the mocap
-    body `anchor`, the last one.
+    `fixtures` are the geoms of bodies that resets put into place (mocap bodies `fixture0`, …, then `goal`). `held` is
+    the distance from the cable's end (m) at which a chuck holds it. An `anchored` cable's beginning is pinned to the
+    mocap body `anchor`, the last one.
     """
     manipulator = values["manipulator"]
     fingers = has_fingers(manipulator)

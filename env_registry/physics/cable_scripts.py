@@ -199,7 +199,7 @@ def _hook(env: CableEnv) -> Script:
     start, left = env.vertices[0], _free_length(env)
     for index in range(int(env.values["fixtures"])):
         place = env.fixture(index)
-        direction = _toward(start, place + (0, 0.006, 0))
+        direction = _toward(start, goals.moved(place, y=0.006))
         yield from go(env, lambda: _low(env, start + direction * left * 0.96))  # noqa: B023
         yield from go(env, lambda: _low(env, start + direction * left))  # noqa: B023
         yield from stay(env, 3)
@@ -211,7 +211,7 @@ def _side(env: CableEnv) -> Script:
     start, left = env.vertices[0], _free_length(env)
     for index in range(int(env.values["fixtures"])):
         post, sign = env.fixture(index), -1 if index % 2 else 1
-        through = post + (0, sign * 0.05, 0)
+        through = goals.moved(post, y=sign * 0.05)
         near = math.dist(start[:2], post[:2])
         height = min((env.values["fixture_height"] + 0.04) * left / near, 0.7 * left)
         yield from _swing(env, start, 0.97 * math.sqrt(left**2 - height**2), height, _toward(start, through))
@@ -236,14 +236,16 @@ def _wrap(env: CableEnv) -> Script:
 
 def _insert(env: CableEnv) -> Script:
     yield from go(env, lambda: _low(env, env.tool, env.place[2]))
-    yield from lead(env, lambda: env.place - (0.025, 0, 0))
-    yield from lead(env, lambda: env.place + (0.06, 0, 0), pace=0.4)
+    yield from lead(env, lambda: goals.moved(env.place, x=-0.025))
+    yield from lead(env, lambda: goals.moved(env.place, x=0.06), pace=0.4)
 
 
 def _cup(env: CableEnv) -> Script:
     yield from go(env, lambda: _low(env, env.tool, env.place[2] + 0.12))
-    yield from lead(env, lambda: env.place + (0, 0, 0.02), close=0.01, gain=0.15, pace=0.3, most=50)
-    yield from lead(env, lambda: env.place - (0, 0, env.values["depth"] + 0.01), close=0, gain=0.15, pace=0.3, most=150)
+    yield from lead(env, lambda: goals.moved(env.place, z=0.02), close=0.01, gain=0.15, pace=0.3, most=50)
+    yield from lead(
+        env, lambda: goals.moved(env.place, z=-env.values["depth"] - 0.01), close=0, gain=0.15, pace=0.3, most=150
+    )
 
 
 def _tail(env: CableEnv) -> Script:
@@ -267,15 +269,15 @@ def _dangle(env: CableEnv) -> Script:
 def _loop(env: CableEnv) -> Script:
     yield from go(env, lambda: _low(env, env.tool, 0.1))
     for ahead, aside, height in ((0.2, 0.12, 0.1), (0.06, 0.14, 0.1), (-0.04, 0.06, 0.06)):
-        yield from go(env, lambda: env.points[0] + (ahead, aside, height))  # noqa: B023
+        yield from go(env, lambda: goals.moved(env.points[0], x=ahead, y=aside, z=height))  # noqa: B023
     yield from lead(env, lambda: _low(env, env.points[0], 0.035), close=0, most=150)
 
 
 def _drape(env: CableEnv) -> Script:
     bar = env.fixture(0)
     yield from go(env, lambda: _low(env, env.tool, bar[2] + 0.06))
-    yield from go(env, lambda: bar + (0.07, 0, 0.06))
-    yield from go(env, lambda: bar + (0.07, 0, -0.06))
+    yield from go(env, lambda: goals.moved(bar, x=0.07, z=0.06))
+    yield from go(env, lambda: goals.moved(bar, x=0.07, z=-0.06))
 
 
 _SCRIPTS: Mapping[type[goals.Goal], Callable[[CableEnv], Script]] = {

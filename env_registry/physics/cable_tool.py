@@ -14,7 +14,7 @@ Place = tuple[float, float, float]
 
 
 def pose_joints(manipulator: str, place: Sequence[float], yaw: float = 0.0) -> list[float]:
-    """The joints of an upright tool at a place (m), turned by `yaw` (rad) where the manipulator can; see `MANIPULATORS`."""
+    """The joints of an upright tool at a place (m), turned by `yaw` (rad) where there is a joint for it."""
     x, y, z = map(float, place)
     if manipulator == "arm":
         return _arm_joints(x, y, z, yaw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,7 @@ class ReferenceInsert(ReferenceCable):
         through = crossings(self.ends(), mouth[0])
         inside = any(max(abs(y - mouth[1]), abs(z - mouth[2])) < 0.011 for y, z in through)
         reached = min(max((end[0] - mouth[0]) / 0.02, 0.0), 1.0) if inside else 0.0
-        return 0.5 * near(distance(end, mouth + [0.02, 0, 0])) + 0.5 * reached, bool(reached >= 1)
+        return 0.5 * near(distance(end, mouth + np.array([0.02, 0, 0]))) + 0.5 * reached, bool(reached >= 1)
 
 
 class ReferenceLay(ReferenceCable):
@@ -200,7 +201,7 @@ class ReferenceLay(ReferenceCable):
     def start(self) -> None:
         self.start_held(0.02)
         ahead, aside = 0.12 * self.rng.uniform(0.8, 1.2), 0.12 * self.rng.uniform(-0.25, 0.25)
-        self.move("goal", self.ends()[0] + [ahead, aside, 0])
+        self.move("goal", self.ends()[0] + np.array([ahead, aside, 0]))
 
     def judge(self) -> tuple[float, bool]:
         missing = distance(self.ends()[0], self.data.body("goal").xpos)
@@ -221,7 +222,7 @@ def half_turn(angle: float) -> list[float]:
 
 def crossings(ends: list[Any], x: float) -> list[tuple[float, float]]:
     found = []
-    for one, other in zip(ends, ends[1:], strict=False):
+    for one, other in pairwise(ends):
         if (one[0] <= x) != (other[0] <= x):
             share = (x - one[0]) / (other[0] - one[0])
             found.append((one[1] + share * (other[1] - one[1]), one[2] + share * (other[2] - one[2])))

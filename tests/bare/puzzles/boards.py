@@ -108,12 +108,11 @@ class Lights(Puzzle):
         self.cells = [(r, c) for r in range(size) for c in range(size)]
 
     def press(self, cell: tuple[int, int], times: int) -> None:
-        for down, right in self.shape:
-            place = cell[0] + down, cell[1] + right
-            if self.kind == "torus":
-                place = place[0] % self.size, place[1] % self.size
-            if place in self.lit:
-                self.lit[place] = (self.lit[place] + times) % self.states
+        places = {(cell[0] + down, cell[1] + right) for down, right in self.shape}
+        if self.kind == "torus":
+            places = {(r % self.size, c % self.size) for r, c in places}
+        for place in places & self.lit.keys():
+            self.lit[place] = (self.lit[place] + times) % self.states
 
     def begin(self) -> None:
         self.lit, made = dict.fromkeys(self.cells, 0), 0

@@ -202,7 +202,7 @@ class Picture(Puzzle):
 
     def __init__(self, clues: str = "runs", size: int = 5, density: float = 0.5, **common: Any) -> None:
         super().__init__(**common)
-        self.kind, self.n, self.density, self.high, self.actions = clues, size, density, 2 * size, size * size
+        self.kind, self.n, self.density, self.high, self.actions = clues, size, density, max(2 * size, 9), size * size
 
     def begin(self) -> None:
         while True:

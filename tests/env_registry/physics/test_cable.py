@@ -19,6 +19,7 @@ from gymnasium.utils.env_checker import check_env
 
 from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis
 from env_registry.family import Family
+from env_registry.make import make
 from env_registry.packing import pack, unpack
 from env_registry.physics.cable_env import OBSERVE, PRIVILEGED
 from env_registry.physics.cable_goals import crossings, turn_about
@@ -31,7 +32,6 @@ from env_registry.simulator import Simulator
 from tests.bare import bare_episode
 from tests.env_registry.test_single_agent_families import (
     ROOT,
-    actions,
     assert_equals_bare_loop,
     assert_same_bits,
     build,
@@ -99,9 +99,10 @@ def test_a_script_solves_the_task(family: Family, goal: str, manipulator: str) -
 @every_task
 def test_random_actions_do_not(family: Family, goal: str, manipulator: str) -> None:
     simulator = build(family, goal=goal, manipulator=manipulator)
-    assert not np.mean([episode(simulator, seed, 40)["terminations"][-1] for seed in range(3)]) > 0.5
+    assert not np.mean([episode(simulator, seed, 40)["terminations"][-1] for seed in range(2)]) > 0.5
 
 
+@pytest.mark.filterwarnings("ignore:.*A Box observation space m")  # positions and forces have no bounds
 def test_the_plain_environment_passes_gymnasiums_own_checks() -> None:
     for family, goal, manipulator in TASKS[::7]:
         simulator: Any = build(family, goal=goal, manipulator=manipulator)
@@ -141,7 +142,7 @@ def upset(seed: int) -> str | None:
     return f"{family.name} warns {warned} with {values}" if any(warned) else None
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(16))
 def test_random_parameters_and_actions_stay_stable(seed: int) -> None:
     assert upset(seed) is None
 
@@ -223,8 +224,27 @@ def test_the_ends_of_every_axis_run(family: Family) -> None:
         schema = axis.schema()
         for value in schema.get("choices", (schema.get("low"), schema.get("high"))):
             if value is not None:
-                found = episode(build(family, **{axis.name: value}), 0, 5)
+                found = episode(build(family, **{axis.name: value}), 0, 3)
                 assert np.isfinite(found["observations"][""]).all()
+
+
+def test_a_drawn_cable_behaves_as_one_made_with_the_drawn_values() -> None:
+    ref = "cable/lay;bend=loguniform(100000,2000000);segments=uniform(7,13);friction=uniform(0.3,1)"
+    randomised = make(ref)
+    for seed in range(2):
+        found = episode(randomised, seed, 10)
+        made = build(by_name["cable/lay"], **randomised.drawn)
+        assert_same_bits(found, episode(made, seed, 10))
+    assert solve(randomised, 0)[2]
+
+
+def test_latency_is_in_milliseconds_of_the_cables_time() -> None:
+    late = make("cable/grasp;control_ms=20:latency(ms=100)")
+    late.reset(EpisodeSeeds.of(0))
+    down = np.array([0, 0, -1, 1], np.float32)
+    heights = [float(late.step(down)[0][2]) for _ in range(7)]  # what the third joint is asked for
+    assert heights[:5] == [heights[0]] * 5
+    assert heights[5] < heights[4]
 
 
 # ------------------------------------------------------------------ observations and rewards
