@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from service.settings import ROOT, Settings
-from service.settings import document as settings_page
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 
 def up(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -40,6 +41,8 @@ def migrate(settings: Settings, arguments: argparse.Namespace) -> int:
     from alembic import command
     from alembic.config import Config
 
+    from service.settings import ROOT
+
     command.upgrade(Config(toml_file=ROOT / "pyproject.toml"), "head")
     return 0
 
@@ -60,6 +63,8 @@ def bootstrap(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def keys(settings: Settings, arguments: argparse.Namespace) -> int:
     """create, list or revoke API keys"""
+    import asyncio
+
     from service.embedded.state import State, read_json
     from service.key_commands import run
 
@@ -92,13 +97,14 @@ def openapi(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def document(settings: Settings, arguments: argparse.Namespace) -> int:
     """print the settings page"""
+    from service.settings import document as page
     from workers.settings import Settings as WorkerSettings
 
-    print(settings_page(service=Settings, workers=WorkerSettings), end="")
+    print(page(service=type(settings), workers=WorkerSettings), end="")
     return 0
 
 
-Verb = Callable[[Settings, argparse.Namespace], int]
+Verb = Callable[["Settings", argparse.Namespace], int]
 VERBS: dict[str, Verb] = {
     "up": up,
     "api": api,
@@ -143,8 +149,13 @@ def _parts(text: str) -> tuple[str, ...]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
+    from service.settings import Settings
+
     return VERBS[arguments.verb](Settings(), arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # also while a verb is still being imported
+        sys.exit(128 + signal.SIGINT)

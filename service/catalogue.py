@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import env_registry
 from env_registry import Card, RefProblem, Spec
+from env_registry.problems import unknown
 from service import db
 from service.api import schemas
 from service.errors import Invalid, NotFound, UnknownEnvironment
@@ -198,8 +199,15 @@ def modifiers() -> list[schemas.ModifierOut]:
 # --- search
 
 
-def matching(where: schemas.Where) -> Select[Environment]:
-    """The catalogued specs for which all conditions hold."""
+def matching(where: schemas.Where, *, field: str) -> Select[Environment]:
+    """The catalogued specs for which all conditions hold.
+
+    Raises
+    ------
+    Invalid
+        No family has a parameter of that name; `field` is where the caller gave its range.
+    """
+    _check_parameters(where.parameters, field)
     query = select(Environment)
     for condition in _conditions(where):
         query = query.where(condition)
@@ -234,10 +242,21 @@ def _conditions(where: schemas.Where) -> Iterable[ColumnElement[bool]]:
         yield _in_range(name, bounds)
 
 
+def _check_parameters(names: Iterable[str], field: str) -> None:
+    known = _parameters()
+    wrong = [unknown(f"{field}.{name}", "parameter", name, known) for name in names if name not in known]
+    if wrong:
+        raise Invalid("a parameter is unknown", errors=[(problem.field, problem.reason) for problem in wrong])
+
+
+@cache
+def _parameters() -> frozenset[str]:
+    """Names of the parameters of all families."""
+    return frozenset(axis.name for family in env_registry.families().values() for axis in family.axes)
+
+
 def _in_range(name: str, bounds: schemas.Range) -> ColumnElement[bool]:
     """True for numbers in the range; false for specs without the parameter or with another type of value."""
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise Invalid("no parameter has such a name", errors=[(f"parameters.{name}", "names are a-z, 0-9 and _")])
     checks = [
         f"@ {sign} ${key}"
         for sign, key, bound in ((">=", "min", bounds.min), ("<=", "max", bounds.max))

@@ -65,6 +65,11 @@ class Gone(Problem):
     type = "gone"
 
 
+class ContentTooLarge(Problem):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    type = "content-too-large"
+
+
 class PreconditionFailed(Problem):
     status = HTTPStatus.PRECONDITION_FAILED
     type = "precondition-failed"

@@ -8,6 +8,9 @@ from uuid import UUID
 
 from service.errors import NotFound
 
+NOUNS = {"sub": "subset"}
+"""What prefixes stand for that are not the noun itself."""
+
 
 def new_id() -> UUID:
     """A UUIDv7 (RFC 9562): ordered by time of creation, in milliseconds."""
@@ -31,5 +34,6 @@ def read(prefix: str, text: str) -> UUID:
     """
     head, _, tail = text.partition("_")
     if head != prefix or len(tail) != 32 or not set(tail) <= set("0123456789abcdef"):
-        raise NotFound(f"there is no {prefix} with the id {text!r}; ids look like {prefix}_ and 32 hexadecimal digits")
+        noun = NOUNS.get(prefix, prefix)
+        raise NotFound(f"there is no {noun} with the id {text!r}; ids look like {prefix}_ and 32 hexadecimal digits")
     return UUID(hex=tail)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import cells, db, keys, sites
-from service.api.schemas import KeyCreate
+from service.api.schemas import KeyCreate, reason
 from service.errors import Invalid, Problem
 from service.ids import show
 from service.models import Cell, Key, Site
@@ -56,7 +56,7 @@ def _check(arguments: argparse.Namespace) -> None:
         KeyCreate(cell=arguments.cell, site=arguments.site, label=arguments.label)
     except ValidationError as error:
         [wrong, *_] = error.errors()
-        raise Invalid(f"--{wrong['loc'][0]}: {wrong['msg']}") from error
+        raise Invalid(f"--{wrong['loc'][0]}: {reason(wrong)}") from error
     if arguments.label and not arguments.label.isprintable():
         raise Invalid("--label: give one line of printable characters")
 

@@ -117,7 +117,7 @@ async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> Seq
     assert request.where is not None
     # every strategy starts from one seeded shuffle that is the same on every machine
     shuffled = func.sha256(Environment.digest.concat(func.int8send(cast(request.seed, BigInteger))))
-    query = catalogue.matching(request.where).with_only_columns(
+    query = catalogue.matching(request.where, field="body.where.parameters").with_only_columns(
         Environment.ref,
         Environment.digest,
         Environment.domain,

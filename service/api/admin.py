@@ -31,7 +31,7 @@ async def list_cells(session: Session, caller: AdminReader, paging: Page) -> sch
     return schemas.Page[schemas.Cell](items=[_cell(row) for row in rows], next_cursor=cursor)
 
 
-@router.post("/cells", status_code=201, response_model=schemas.Cell, responses=documented(400, 409, 415))
+@router.post("/cells", status_code=201, response_model=schemas.Cell, responses=documented(400, 409, 413, 415))
 async def create_cell(
     session: Session, caller: AdminWriter, idempotent: Idempotent, request: schemas.CellCreate
 ) -> Response:
@@ -65,7 +65,7 @@ async def list_keys(session: Session, caller: AdminReader, paging: Page) -> sche
     return schemas.Page[schemas.Key](items=[_key(row, owners) for row in rows], next_cursor=cursor)
 
 
-@router.post("/keys", status_code=201, response_model=schemas.KeyWithSecret, responses=documented(400, 415))
+@router.post("/keys", status_code=201, response_model=schemas.KeyWithSecret, responses=documented(400, 413, 415))
 async def create_key(
     session: Session, caller: AdminWriter, idempotent: Idempotent, request: schemas.KeyCreate
 ) -> Response:
@@ -148,7 +148,7 @@ async def get_quota(session: Session, caller: AdminReader, quota_id: str, respon
     return await _quota(session, quota_id, response)
 
 
-@router.patch("/quotas/{quota_id}", responses=documented(400, 404, 412, 415, 428))
+@router.patch("/quotas/{quota_id}", responses=documented(400, 404, 412, 413, 415, 428))
 async def edit_quota(
     session: Session,
     caller: AdminWriter,
@@ -177,7 +177,7 @@ async def get_commitment(session: Session, caller: AdminReader, response: Respon
     return await _commitment(session, await capacity.commitment(session), response)
 
 
-@router.patch("/commitment", responses=documented(400, 412, 415, 428))
+@router.patch("/commitment", responses=documented(400, 412, 413, 415, 428))
 async def edit_commitment(
     session: Session, caller: AdminWriter, version: Version, request: schemas.CommitmentPatch, response: Response
 ) -> schemas.Commitment:
@@ -223,7 +223,7 @@ async def list_sites(session: Session, caller: AdminReader, paging: Page) -> sch
     return schemas.Page[schemas.Site](items=[_site(row, workers) for row in rows], next_cursor=cursor)
 
 
-@router.post("/sites", status_code=201, response_model=schemas.Site, responses=documented(400, 409, 415))
+@router.post("/sites", status_code=201, response_model=schemas.Site, responses=documented(400, 409, 413, 415))
 async def create_site(
     session: Session, caller: AdminWriter, idempotent: Idempotent, request: schemas.SiteCreate
 ) -> Response:

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import keys
+from service.api.schemas import VISIBLE
 from service.db import Sessions, Wakeups
 from service.errors import Forbidden, Invalid, PreconditionFailed, PreconditionRequired, Unauthenticated
 from service.keys import Caller
@@ -22,7 +23,7 @@ from service.pages import MAX_LIMIT
 from service.releases import Releases
 from service.settings import Settings
 
-_bearer = HTTPBearer(auto_error=False, description="A key such as wp_…; see POST /v1/admin/keys")
+bearer = HTTPBearer(auto_error=False, description="A key such as wp_…; see POST /v1/admin/keys")
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,16 @@ PartsDep = Annotated[Parts, Depends(parts)]
 
 
 async def get_caller(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
+    """Who sends the request; asked once, before its body is read."""
     if credentials is None:
         raise Unauthenticated("send Authorization: Bearer and a key")
-    async with parts(request).sessions() as session:
-        return await keys.authenticate(session, credentials.credentials)
+    if not hasattr(request.state, "caller"):
+        async with parts(request).sessions() as session:
+            request.state.caller = await keys.authenticate(session, credentials.credentials)
+    caller: Caller = request.state.caller
+    return caller
 
 
 def scoped(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
@@ -133,7 +138,7 @@ class Idempotency:
             Header(
                 min_length=1,
                 max_length=200,
-                pattern=r"^[\x21-\x7e]+$",
+                pattern=VISIBLE,
                 description="sent again, the request does nothing new",
             ),
         ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -54,13 +55,12 @@ async def search_environments(
             base_task=base_task,
             max_step_us=max_step_us,
             text=text,
-            parameters=dict(_parameter(part) for part in param or []),
+            parameters=_parameters(param or []),
         )
     except ValidationError as error:
         raise RequestValidationError([{**e, "loc": ("query", *e["loc"])} for e in error.errors()]) from None
-    rows, cursor = await page(
-        session, catalogue.matching(where), Environment.ordinal, cursor=paging.cursor, limit=paging.limit
-    )
+    query = catalogue.matching(where, field="query.param")
+    rows, cursor = await page(session, query, Environment.ordinal, cursor=paging.cursor, limit=paging.limit)
     return schemas.Page[schemas.Environment](
         items=[catalogue.show(catalogue.parse(row.ref), catalogued=True) for row in rows], next_cursor=cursor
     )
@@ -92,6 +92,16 @@ async def list_modifiers(caller: EnvironmentReader) -> schemas.Page[schemas.Modi
     return schemas.Page[schemas.ModifierOut](items=catalogue.modifiers(), next_cursor=None)
 
 
+def _parameters(texts: Sequence[str]) -> dict[str, schemas.Range]:
+    found: dict[str, schemas.Range] = {}
+    for text in texts:
+        name, bounds = _parameter(text)
+        if name in found:
+            raise _not_understood(text, "names its parameter again")
+        found[name] = bounds
+    return found
+
+
 def _parameter(text: str) -> tuple[str, schemas.Range]:
     name, colon, bounds = text.partition(":")
     low, dots, high = bounds.partition("..")
@@ -99,7 +109,11 @@ def _parameter(text: str) -> tuple[str, schemas.Range]:
         if not (colon and dots):
             raise ValueError(text)
         return name, schemas.Range(min=float(low) if low else None, max=float(high) if high else None)
+    except ValidationError as error:
+        raise _not_understood(text, f"is no range: {schemas.reason(error.errors()[0])}") from None
     except ValueError:
-        raise Invalid(
-            "a range is not understood", errors=[("query.param", f"{text[:100]!r} is not name:min..max")]
-        ) from None
+        raise _not_understood(text, "is not name:min..max") from None
+
+
+def _not_understood(text: str, why: str) -> Invalid:
+    return Invalid("a range is not understood", errors=[("query.param", f"{text[:100]!r} {why}")])

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from service.api.schemas import Problem as ProblemSchema
+from service.api.schemas import reason
 from service.errors import Problem, Unauthenticated
 
 MEDIA_TYPE = "application/problem+json"
@@ -79,7 +80,7 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [(".".join(map(str, e["loc"])), str(e["msg"])) for e in error.errors()]
+    errors = [(".".join(map(str, e["loc"])), reason(e)) for e in error.errors()]
     return response(request, 422, "invalid", "the request does not fit its schema", errors=errors)
 
 

@@ -1,18 +1,22 @@
-"""What every route refuses by itself: query parameters that it does not have, and bodies that are not plain JSON."""
+"""What every route refuses by itself, in this order: strangers, query parameters that it does not have, bodies that are
+too large or not plain JSON. No body of a stranger is read."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NoReturn
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
+from typing import Any, NoReturn, get_args, get_origin
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from service.errors import Invalid, MalformedJson, UnsupportedMediaType
+from service.api.dependencies import bearer, get_caller
+from service.errors import ContentTooLarge, Invalid, MalformedJson, UnsupportedMediaType
 
+MAX_BODY_MIB = 32
+"""Enough for a subset of as many refs as one may have (200,000) of 160 characters each."""
 MAX_DIGITS = 1000
 """Digits of an integer; reading one takes time that is quadratic in them."""
 
@@ -22,11 +26,15 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        known = sorted(_query_parameters(self.dependant))
+        parts = list(_with_dependencies(self.dependant))
+        needs_key = any(part.call is get_caller for part in parts)
+        known = {field.alias: field.field_info.annotation for part in parts for field in part.query_params}
 
         async def strict(request: Request) -> Response:
-            _refuse_unknown(request, known)
             request = JsonRequest(request.scope, request.receive)
+            if needs_key:
+                await get_caller(request, await bearer(request))
+            _check_query(request, known)
             if self.body_field is not None and await request.body():
                 _require_json(request)
                 await request.json()  # here already: FastAPI would hide what is wrong with it
@@ -36,7 +44,22 @@ class StrictRoute(APIRoute):
 
 
 class JsonRequest(Request):
-    """A request whose JSON is read as RFC 7493 (I-JSON) wants it: UTF-8, no key twice, no NaN."""
+    """A request whose JSON is read as RFC 7493 (I-JSON) wants it: UTF-8, no key twice, no NaN; and not without end."""
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        """
+        Raises
+        ------
+        ContentTooLarge
+            Before anything is read where the length is declared, else as soon as too much has come.
+        """
+        declared = self.headers.get("content-length", "")
+        _refuse_large(int(declared) if declared.isdecimal() else 0)
+        size = 0
+        async for part in super().stream():
+            size += len(part)
+            _refuse_large(size)
+            yield part
 
     async def json(self) -> Any:
         """
@@ -50,17 +73,33 @@ class JsonRequest(Request):
         return self._json
 
 
-def _query_parameters(dependant: Dependant) -> set[str]:
-    """Names that a route and all that it depends on ask for."""
-    names = {field.alias for field in dependant.query_params}
-    return names.union(*map(_query_parameters, dependant.dependencies))
+def _with_dependencies(dependant: Dependant) -> Iterator[Dependant]:
+    """A route and all that it depends on."""
+    yield dependant
+    for dependency in dependant.dependencies:
+        yield from _with_dependencies(dependency)
 
 
-def _refuse_unknown(request: Request, known: Sequence[str]) -> None:
-    unknown = [name for name in dict.fromkeys(request.query_params.keys()) if name not in known]
+def _check_query(request: Request, known: Mapping[str, Any]) -> None:
+    """`known` has the types of the parameters by name."""
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    unknown = [name for name in given if name not in known]
     if unknown:
-        reason = f"is unknown here; known are {', '.join(known)}" if known else "is unknown; there are none here"
+        names = ", ".join(sorted(known))
+        reason = f"is unknown here; known are {names}" if known else "is unknown; there are none here"
         raise Invalid("a query parameter is unknown", errors=[(f"query.{name}", reason) for name in unknown])
+    repeated = [name for name, times in given.items() if times > 1 and not _takes_list(known[name])]
+    if repeated:
+        raise Invalid("a query parameter is repeated", errors=[(f"query.{n}", "is given twice") for n in repeated])
+
+
+def _takes_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_takes_list, get_args(annotation)))
+
+
+def _refuse_large(size: int) -> None:
+    if size > MAX_BODY_MIB * 2**20:
+        raise ContentTooLarge("the body is too large", errors=[("body", f"has more than {MAX_BODY_MIB} MiB")])
 
 
 def _require_json(request: Request) -> None:

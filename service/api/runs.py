@@ -22,7 +22,7 @@ CHUNK_TYPE = "application/vnd.worldpool.chunk"
 LINKS = linked(202, "run_id", "get_run", "cancel_run", "delete_run", "summarise_run", "list_chunks", "get_chunk")
 
 
-@router.post("", status_code=202, response_model=schemas.Run, responses=documented(400, 415) | LINKS)
+@router.post("", status_code=202, response_model=schemas.Run, responses=documented(400, 413, 415) | LINKS)
 async def create_run(
     session: Session, caller: RunWriter, idempotent: Idempotent, request: schemas.RunCreate
 ) -> Response:

@@ -7,16 +7,33 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import ErrorDetails
 
 MAX_STEPS = 10**10
 """Most environment steps that one run may ask for."""
 MAX_SUBSET = 200_000
 
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]  # PostgreSQL text cannot hold NUL
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+NO_NUL = r"^[^\x00]*$"  # PostgreSQL text cannot hold it
+NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+VISIBLE = r"^[\x21-\x7e]+$"
+MEANINGS = {
+    NO_NUL: "must not hold the character NUL",
+    NAME: "is not 1 to 63 of a-z, 0-9, '_', '.' and '-' with a letter or digit first",
+    VISIBLE: "is not visible ASCII without spaces",
+}
+"""What to say instead of a pattern."""
+
+Text = Annotated[str, StringConstraints(pattern=NO_NUL)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 Ref = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
 Label = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="seed; equal seeds give equal results")]
+
+
+def reason(error: ErrorDetails) -> str:
+    """Why a value does not fit, in words for those who do not know pydantic or regular expressions."""
+    meaning = MEANINGS.get(error.get("ctx", {}).get("pattern", ""))
+    return meaning or error["msg"].removeprefix("Value error, ")
 
 
 class In(BaseModel):
@@ -115,6 +132,12 @@ class CatalogueCounts(Out):
 class Range(In):
     min: float | None = None
     max: float | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Range:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
 
 
 class Where(In):

@@ -18,7 +18,7 @@ LINKS = linked(201, "subset_id", "get_subset", "list_subset_environments")
 router = APIRouter(prefix="/subsets", tags=["subsets"], route_class=StrictRoute, responses=documented(401, 403, 422))
 
 
-@router.post("", status_code=201, response_model=schemas.Subset, responses=documented(400, 415) | LINKS)
+@router.post("", status_code=201, response_model=schemas.Subset, responses=documented(400, 413, 415) | LINKS)
 async def create_subset(
     session: Session, caller: SubsetWriter, idempotent: Idempotent, request: schemas.SubsetCreate
 ) -> Response:

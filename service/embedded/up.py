@@ -46,7 +46,8 @@ class Refused(Exception):
 def up(settings: Settings, *, wanted: Collection[str] = parts.PARTS, then: str | None = None) -> int:
     """Run a pool in the state folder; with `then` only as long as that command runs. Returns an exit code.
 
-    0: stopped as asked, or a pool runs here already. 1: could not start or stay up. With `then`: that command's code.
+    0: stopped as asked. 1: could not start or stay up, or a pool runs here already. With `then`: that command's code,
+    also on a pool that runs here already.
     """
     terminal = Terminal("warning" if then and settings.log_level == "info" else settings.log_level)
     state = State(settings.state_dir)
@@ -65,9 +66,7 @@ def up(settings: Settings, *, wanted: Collection[str] = parts.PARTS, then: str |
 
 def _join(other: AlreadyRunning, terminal: Terminal, then: str | None) -> int:
     terminal.show(SELF, str(other))
-    if then is None:
-        return 0
-    return asyncio.run(_command(then, other.pool)) if other.pool else 1
+    return asyncio.run(_command(then, other.pool)) if then and other.pool else 1
 
 
 class _Pool:

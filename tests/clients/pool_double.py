@@ -267,6 +267,10 @@ class PoolDouble:
                 secret=KEY,
             )
 
+        @app.delete("/v1/admin/keys/{key_id}", status_code=204)
+        async def revoke_key(key_id: str) -> None:
+            return None
+
         @app.get("/v1/admin/commitment")
         @app.patch("/v1/admin/commitment")
         async def commitment() -> schemas.Commitment:

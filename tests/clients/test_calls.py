@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import worldpool
@@ -71,6 +74,83 @@ def test_text_that_is_no_ref_cannot_leave_the_path(double: PoolDouble, twin: Twi
     assert double.seen[-1].path == "/v1/runs/..%2Fme"
 
 
+@pytest.mark.parametrize("limit", [0, -1])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        lambda pool, limit: pool.environments.search(limit=limit),
+        lambda pool, limit: pool.subsets.list(limit=limit),
+        lambda pool, limit: pool.subsets.environments("sub_1", limit=limit),
+        lambda pool, limit: pool.runs.list(limit=limit),
+        lambda pool, limit: pool.admin.audit.list(limit=limit),
+    ],
+)
+def test_a_limit_below_one_is_refused_at_once(
+    double: PoolDouble, listed: Callable[[Any, int], object], limit: int
+) -> None:
+    with (
+        worldpool.Client(url=double.url, api_key="k") as pool,
+        pytest.raises(ValueError, match=f"limit must be at least 1, not {limit}"),
+    ):
+        listed(pool, limit)
+    assert double.seen == []
+
+
+LONG = "a" * 100_000
+CANNOT_BE_SENT: list[tuple[Callable[[Any], object], type[Exception], str]] = [
+    (lambda pool: pool.environments.get(LONG), ValueError, "too long"),
+    (lambda pool: pool.environments.search(text=LONG), ValueError, "too long"),
+    (lambda pool: pool.environments.search(text="\u00e4" * 10_000), ValueError, "too long"),
+    (lambda pool: pool.environments.get("\ud800"), ValueError, r"ref holds '\\ud800', which is no character"),
+    (lambda pool: pool.environments.search(text="\ud800"), ValueError, "text holds"),
+    (lambda pool: pool.subsets.create(where={}, name="\ud800"), ValueError, "no character of Unicode"),
+    (lambda pool: pool.subsets.create(where={"max_step_us": float("nan")}), ValueError, "not JSON compliant"),
+    (lambda pool: pool.environments.get(None), TypeError, "ref must be a str, not NoneType"),
+    (lambda pool: pool.environments.get("../me"), ValueError, "'../me' is no ref"),
+    (lambda pool: pool.environments.get("../" + LONG), ValueError, "is no ref"),
+    (lambda pool: pool.environments.get("a/./b"), ValueError, "is no ref"),
+    (lambda pool: pool.environments.get(""), ValueError, "'' is no ref"),
+    (lambda pool: pool.families.get("../me"), ValueError, "is no family"),
+    (lambda pool: pool.runs.get(""), ValueError, "'' is no id of a run"),
+    (lambda pool: pool.runs.delete(".."), ValueError, "is no id of a run"),
+    (lambda pool: pool.runs.get(None), TypeError, "run must be a str, not NoneType"),
+    (lambda pool: pool.subsets.get("."), ValueError, "is no id of a subset"),
+    (lambda pool: pool.admin.keys.revoke(""), ValueError, "is no id of a key"),
+    (lambda pool: pool.environments.search(text=["a"]), TypeError, "text must be a str, not list"),
+    (lambda pool: pool.environments.search(limit="5"), TypeError, "'str' object"),
+    (lambda pool: pool.environments.search(parameters={"gravity": 5}), TypeError, r"a range is \(low, high\)"),
+    (lambda pool: pool.environments.search(parameters={"gravity": "5"}), TypeError, r"a range is \(low, high\)"),
+    (lambda pool: pool.environments.search(parameters={"gravity": ("5", 6)}), TypeError, "not \\('5', 6\\)"),
+    (lambda pool: pool.environments.search(parameters={"gravity": (5,)}), TypeError, r"a range is \(low, high\)"),
+    (lambda pool: pool.environments.search(parameters=["gravity"]), TypeError, "ranges by name"),
+    (lambda pool: pool.subsets.create(refs="a/b@1"), TypeError, "refs must be a list, not str"),
+    (lambda pool: pool.runs.create(refs=5, episodes=1), TypeError, "refs must be a list, not int"),
+    (lambda pool: pool.runs.create(refs=["a"], labels={"a": {1}}, episodes=1), TypeError, "a set, which is not JSON"),
+    (lambda pool: pool.runs.create(subset={"id": "sub_1"}, episodes=1), TypeError, "subset must be a str, not dict"),
+    (lambda pool: pool.runs.list(label="ab"), TypeError, r"a label is \(name, value\), not 'ab'"),
+    (lambda pool: pool.admin.keys.create(scopes="runs:read"), TypeError, "scopes must be a list"),
+]
+
+
+@pytest.mark.parametrize(("use", "error", "reason"), CANNOT_BE_SENT)
+def test_what_cannot_be_sent_is_a_plain_error_in_a_line_before_anything_is_sent(
+    double: PoolDouble, twin: Twin, use: Callable[[Any], object], error: type[Exception], reason: str
+) -> None:
+    with pytest.raises(error, match=reason) as refusal:
+        twin(use)
+    assert type(refusal.value) is error
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 200
+    assert double.seen == []
+
+
+def test_what_can_just_be_sent_arrives_whole(double: PoolDouble, twin: Twin) -> None:
+    ref = "a/" + "b" * 30_000
+    assert twin(lambda pool: pool.environments.get(ref)).ref == ref
+    twin(lambda pool: pool.subsets.create(refs=["\u00e4\U0001f600"]))
+    assert double.seen[-1].body["refs"] == ["\u00e4\U0001f600"]
+
+
 def test_a_creation_is_repeated_with_the_same_key_and_body(double: PoolDouble, twin: Twin) -> None:
     double.refusals = [(503, {}, {}), (502, {}, {})]
     twin(lambda pool: pool.subsets.create(refs=["toy/line_1@1"]))
@@ -113,6 +193,12 @@ def test_an_edit_carries_the_version_it_was_made_on(double: PoolDouble, twin: Tw
     assert twin(lambda pool: pool.admin.commitment.update(version=4, numerator=25)).limit_mc == 2000
     assert double.seen[0].headers["if-match"] == '"4"'
     assert double.seen[0].body == {"numerator": 25}
+
+
+@pytest.mark.parametrize("expires_at", ["2027-01-01T00:00:00+00:00", datetime(2027, 1, 1, tzinfo=UTC)])
+def test_a_key_expires_at_a_time_however_it_is_written(double: PoolDouble, twin: Twin, expires_at: Any) -> None:
+    twin(lambda pool: pool.admin.keys.create(cell="red", expires_at=expires_at))
+    assert double.seen[0].body == {"cell": "red", "expires_at": "2027-01-01T00:00:00+00:00"}
 
 
 def test_runs_are_made_of_subsets_and_of_refs(double: PoolDouble, twin: Twin) -> None:

@@ -81,7 +81,12 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["env", "search", "--param", "gravity=5"],
         ["env", "search", "--param", "gravity:low..high"],
         ["env", "search", "--param", "gravity:1..", "--param", "gravity:..5"],
+        ["env", "search", "--param", "gravity:9..5"],
+        ["subset", "create", "--param", "gravity:9..5"],
         ["env", "show", "\udcff"],
+        ["env", "show", "a" * 100_000],
+        ["env", "show", "../me"],
+        ["env", "show", ""],
         ["run", "create", "--episodes", "1"],
         ["run", "create", "--ref", "a@1"],
         ["run", "create", "--ref", "a@1", "--subset", "sub_1", "--episodes", "1"],
@@ -99,6 +104,17 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
 def test_wrong_usage_ends_with_2_before_anything_is_sent(shell: PoolDouble, arguments: list[str]) -> None:
     assert main(arguments) == 2
     assert shell.seen == []
+
+
+@pytest.mark.parametrize("ref", ["a" * 100_000, "../me"])
+def test_an_argument_that_cannot_be_sent_is_refused_in_a_line(
+    shell: PoolDouble, capsys: pytest.CaptureFixture[str], ref: str
+) -> None:
+    main(["env", "show", ref])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
 
 
 def test_environments_are_searched_and_shown(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,8 +30,8 @@ def test_without_any_pool_the_advice_is_to_start_one(tmp_path: Path) -> None:
         find(tmp_path, {})
 
 
-def test_a_key_is_asked_for_by_the_name_of_its_variable(tmp_path: Path) -> None:
-    with pytest.raises(worldpool.ConfigurationError, match=r"WORLDPOOL_API_KEY.*keys create --cell"):
+def test_a_key_is_asked_for_by_the_names_of_its_argument_and_variable(tmp_path: Path) -> None:
+    with pytest.raises(worldpool.ConfigurationError, match=r"api_key= or set WORLDPOOL_API_KEY.*keys create --cell"):
         find(tmp_path, {"WORLDPOOL_URL": "http://pool"})
     with pytest.raises(worldpool.ConfigurationError, match=r"WORLDPOOL_OPERATOR_KEY.*keys create --operator"):
         find(tmp_path, {"WORLDPOOL_URL": "http://pool", "WORLDPOOL_API_KEY": "k"}, operator=True)
@@ -56,6 +56,15 @@ def test_what_is_no_key_is_refused_by_where_it_is_from_and_not_shown(folder: Pat
         with pytest.raises(worldpool.ConfigurationError, match=f"{source} cannot be one: its character 4") as refusal:
             find(folder, environ, **arguments)
         assert "wp_" not in str(refusal.value)
+
+
+def test_an_empty_argument_is_not_taken_for_none(folder: Path) -> None:
+    for operator in (False, True):
+        with pytest.raises(worldpool.ConfigurationError, match="the key from api_key cannot be one: it is empty"):
+            find(folder, {"WORLDPOOL_API_KEY": "k", "WORLDPOOL_OPERATOR_KEY": "k"}, api_key="", operator=operator)
+    with pytest.raises(worldpool.ConfigurationError, match="'' is no address of a pool"):
+        find(folder, {"WORLDPOOL_URL": "http://pool"}, url="", api_key="k")
+    assert find(folder, {"WORLDPOOL_URL": "", "WORLDPOOL_API_KEY": ""}).api_key == "wp_cell"
 
 
 def test_the_file_of_a_parent_folder_is_found(folder: Path) -> None:

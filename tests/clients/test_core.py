@@ -88,6 +88,7 @@ def test_a_repeated_delete_that_finds_nothing_has_succeeded() -> None:
         (404, worldpool.NotFound),
         (409, worldpool.Conflict),
         (412, worldpool.Conflict),
+        (413, worldpool.Invalid),
         (418, worldpool.ProblemError),
         (422, worldpool.Invalid),
         (429, worldpool.RateLimited),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from io import StringIO
 from typing import Any
 
 import pytest
 import worldpool
+from rich.console import Console
 from worldpool import models, summary
 
 from service.api import schemas
@@ -150,3 +152,14 @@ def test_a_summary_reads_well_as_text_and_html() -> None:
     assert "means over episodes" in text
     assert "8.00" in text
     assert "<td>a/x@1;g=&lt;2&gt;</td>" in specs()._repr_html_()
+
+
+def test_a_summary_keeps_refs_whole_however_narrow_the_console_is() -> None:
+    ref = "a/x@1;" + ";".join(f"parameter_{n}={n}" for n in range(20))
+    figures = specs().model_copy(update={"specs": [specs().specs[0].model_copy(update={"ref": ref})]})
+    console = Console(file=StringIO(), width=80, soft_wrap=True)
+    with console.capture() as printed:
+        console.print(figures)
+    for text in (printed.get(), str(figures)):
+        (line,) = [line for line in text.splitlines() if "parameter" in line]
+        assert line.split() == [ref, "1", "10", "10", "4.00", "10,000"]

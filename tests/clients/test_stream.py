@@ -160,6 +160,9 @@ def test_environments_with_different_spaces_come_as_separate_batches(double: Poo
     first, second = twin.with_run(lambda run: run.stream())
     assert (first.observations.shape, second.observations.shape) == ((3, 3), (3, 4))
     assert (first.specs[first.spec_index[0]], second.specs[second.spec_index[0]]) == ("a@1", "b@1")
+    assert (first.refs, second.refs) == (("a@1",), ("b@1",))
+    assert first.specs == second.specs == ("a@1", "b@1")
+    assert repr(first) == "<Batch seq=1 kind=single rows=3 refs=1>"
     assert first.chunk is second.chunk
     assert first.chunk.batches == (first, second)
 

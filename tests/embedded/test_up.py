@@ -69,7 +69,7 @@ def answers(pool: EmbeddedPool) -> bool:
 
 def test_a_second_up_says_where_the_first_runs(pool: EmbeddedPool) -> None:
     second = up(pool.state_dir)
-    assert second.returncode == 0
+    assert second.returncode == 1
     assert pool.url in second.stderr
     assert f"pid {pool.pid}" in second.stderr
     assert answers(pool)
@@ -108,6 +108,21 @@ def test_a_signal_stops_all_children(folder: Path, number: signal.Signals) -> No
         assert mentioning(str(folder)) == []
         assert "did not stop" not in pool.output()
         assert sorted(path.name for path in folder.iterdir()) == ["lock", "logs", "port.json", "postgres", "redis"]
+
+
+def test_ctrl_c_while_it_is_being_imported_ends_it_quietly(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", *UP[1:]]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment(state_dir=tmp_path / "state"), stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background has it ignored
+    )  # fmt: skip
+    with process:
+        read_until(process, "http.client")
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()  # type: ignore[union-attr]
+    assert process.returncode == 130
+    assert {line.split(":")[0] for line in said.splitlines()} <= {"import time"}
+    assert not (tmp_path / "state").exists()
 
 
 def test_a_signal_while_it_starts_stops_it_too(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ pool = worldpool.connect()
 subset = pool.subsets.create(where={"domain": "physics"}, size=64, strategy="diverse")
 run = pool.runs.create(subset=subset, policy="random", steps_per_env=1000)
 for batch in run.stream():
-    batch.observations, batch.actions, batch.rewards, batch.specs
+    batch.refs, batch.observations, batch.actions, batch.rewards, batch.is_last
 """
 
 from worldpool._client import AsyncClient, Client, aconnect, connect

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from numbers import Real
+from reprlib import repr as shorten
 from typing import Any, Literal
 from urllib.parse import quote
 
 from worldpool import models
-from worldpool._core import Call, PageCall, given, query, reader
+from worldpool._core import Call, PageCall, a_str, body, query, reader
 from worldpool.models import Page, RunInfo, Subset
 from worldpool.summary import Summary
 
@@ -31,22 +34,40 @@ def _nothing(_: bytes) -> None:
     return None
 
 
-def _segment(text: str) -> str:
-    """One segment of a path, whatever a caller puts in."""
+def _id(name: str, thing: models.Model | str) -> str:
+    """The id of a thing, or what a caller takes for one."""
+    return a_str(name, getattr(thing, "id", thing))
+
+
+def _segment(name: str, thing: models.Model | str) -> str:
+    """The id of a thing as one segment of a path, whatever a caller puts in."""
+    text = _id(name, thing)
+    if not text.strip("."):  # clients take these out of a path: another address would be left
+        raise ValueError(f"{text[:100]!r} is no id of a {name}")
     return quote(text, safe="@:")
 
 
-def _ref_path(ref: str) -> str:
+def _ref_path(name: str, ref: str) -> str:
     """A ref or digest as the tail of a path: all that refs are made of is legal there; anything else is escaped."""
+    if not {"", ".", ".."}.isdisjoint(a_str(name, ref).split("/")):
+        raise ValueError(f"{ref[:100]!r} is no {name}: it has an empty part, '.' or '..'")
     return quote(ref, safe="/@;=:(),+*!$&'")
 
 
-def _id(thing: RunInfo | Subset | models.Quota | models.Key | str) -> str:
-    return thing if isinstance(thing, str) else thing.id
-
-
 def _page_size(limit: int | None) -> int:
-    return PAGE_SIZE if limit is None else max(1, min(limit, MAX_PAGE_SIZE))
+    if limit is None:
+        return PAGE_SIZE
+    if operator.index(limit) < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}")
+    return min(limit, MAX_PAGE_SIZE)
+
+
+def _list(name: str, texts: Iterable[str] | None) -> list[str] | None:
+    if texts is None:
+        return None
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise TypeError(f"{name} must be a list, not {type(texts).__name__}")
+    return list(texts)
 
 
 # --- environments
@@ -70,7 +91,7 @@ def search_environments(
     parameters: Mapping[str, Range] | None = None,
     limit: int | None = None,
 ) -> PageCall[models.Environment]:
-    """Catalogued environments that meet all conditions; `parameters` gives ranges by name.
+    """Catalogued environments that meet all conditions; `parameters` gives ranges by name, `{"gravity": (5, None)}`.
 
     `limit` is the most wanted in all.
     """
@@ -85,19 +106,28 @@ def search_environments(
         max_step_us=max_step_us,
         limit=_page_size(limit),
     )
-    params += [("param", _param(name, bounds)) for name, bounds in (parameters or {}).items()]
+    params += _ranges({} if parameters is None else parameters)
     first = Call(method="GET", path="/v1/environments", read=_environment_page, params=params)
     return PageCall(first=first, limit=limit)
 
 
-def _param(name: str, bounds: Range) -> str:
-    low, high = ("" if bound is None else str(bound) for bound in bounds)
-    return f"{name}:{low}..{high}"
+def _ranges(parameters: Any) -> list[tuple[str, str]]:
+    if not isinstance(parameters, Mapping):
+        raise TypeError(f'parameters are ranges by name, such as {{"gravity": (5, None)}}; not {shorten(parameters)}')
+    return [("param", _param(name, bounds)) for name, bounds in parameters.items()]
+
+
+def _param(name: str, bounds: Any) -> str:
+    match bounds:
+        case (None | Real(), None | Real()):
+            low, high = ("" if bound is None else str(bound) for bound in bounds)
+            return f"{a_str('a parameter', name)}:{low}..{high}"
+    raise TypeError(f"{name}: a range is (low, high), either of which may be None; not {shorten(bounds)}")
 
 
 def get_environment(ref: str) -> Call[models.EnvironmentDetail]:
     """The environment that a ref or a digest names, with its card; any valid ref, catalogued or not."""
-    return Call(method="GET", path=f"/v1/environments/{_ref_path(ref)}", read=reader(models.EnvironmentDetail))
+    return Call(method="GET", path=f"/v1/environments/{_ref_path('ref', ref)}", read=reader(models.EnvironmentDetail))
 
 
 def list_families() -> PageCall[models.Family]:
@@ -107,7 +137,7 @@ def list_families() -> PageCall[models.Family]:
 
 def get_family(name: str) -> Call[models.Family]:
     """The family of that name, with its axes."""
-    return Call(method="GET", path=f"/v1/families/{_ref_path(name)}", read=reader(models.Family))
+    return Call(method="GET", path=f"/v1/families/{_ref_path('family', name)}", read=reader(models.Family))
 
 
 def list_modifiers() -> PageCall[models.Modifier]:
@@ -134,15 +164,13 @@ def create_subset(
     `strategy` say how many of those that match are picked and how. `grid` is
     `{"family": …, "parameters": {name: [values]}, "modifiers": [[…], …]}`.
     """
-    body = given(where=where, grid=grid, size=size, strategy=strategy, seed=seed, name=name)
-    if refs is not None:
-        body["refs"] = list(refs)
-    return Call(method="POST", path="/v1/subsets", read=_subset, body=body, creates=True)
+    asked = body(where=where, refs=_list("refs", refs), grid=grid, size=size, strategy=strategy, seed=seed, name=name)
+    return Call(method="POST", path="/v1/subsets", read=_subset, body=asked, creates=True)
 
 
 def get_subset(subset: Subset | str) -> Call[Subset]:
     """The subset with that id."""
-    return Call(method="GET", path=f"/v1/subsets/{_segment(_id(subset))}", read=_subset)
+    return Call(method="GET", path=f"/v1/subsets/{_segment('subset', subset)}", read=_subset)
 
 
 def list_subsets(*, limit: int | None = None) -> PageCall[Subset]:
@@ -153,7 +181,7 @@ def list_subsets(*, limit: int | None = None) -> PageCall[Subset]:
 
 def subset_environments(subset: Subset | str, *, limit: int | None = None) -> PageCall[models.Environment]:
     """The environments of a subset, in its order."""
-    path = f"/v1/subsets/{_segment(_id(subset))}/environments"
+    path = f"/v1/subsets/{_segment('subset', subset)}/environments"
     first = Call(method="GET", path=path, read=_environment_page, params=query(limit=_page_size(limit)))
     return PageCall(first=first, limit=limit)
 
@@ -176,12 +204,16 @@ def create_run(
     Give `episodes` or `steps_per_env`; with steps the last episode is cut. Equal seeds give equal rollouts, bit for
     bit.
     """
-    body = given(policy=policy, episodes=episodes, steps_per_env=steps_per_env, seed=seed, labels=labels)
-    if subset is not None:
-        body["subset"] = _id(subset)
-    if refs is not None:
-        body["refs"] = list(refs)
-    return Call(method="POST", path="/v1/runs", read=_run, body=body, creates=True)
+    asked = body(
+        subset=None if subset is None else _id("subset", subset),
+        refs=_list("refs", refs),
+        policy=policy,
+        episodes=episodes,
+        steps_per_env=steps_per_env,
+        seed=seed,
+        labels=labels,
+    )
+    return Call(method="POST", path="/v1/runs", read=_run, body=asked, creates=True)
 
 
 def get_run(run: RunInfo | str) -> Call[RunInfo]:
@@ -193,8 +225,17 @@ def list_runs(
     *, state: str | None = None, label: tuple[str, str] | None = None, limit: int | None = None
 ) -> PageCall[RunInfo]:
     """This cell's runs, newest first; `label` is a name and the value it must have."""
-    params = query(state=state, label=":".join(label) if label else None, limit=_page_size(limit))
+    params = query(state=state, label=_label(label), limit=_page_size(limit))
     return PageCall(first=Call(method="GET", path="/v1/runs", read=reader(Page[RunInfo]), params=params), limit=limit)
+
+
+def _label(label: Any) -> str | None:
+    match label:
+        case None:
+            return None
+        case (str() as name, str() as value):
+            return f"{name}:{value}"
+    raise TypeError(f"a label is (name, value), not {shorten(label)}")
 
 
 def cancel_run(run: RunInfo | str) -> Call[RunInfo]:
@@ -220,7 +261,7 @@ def stream_run(run: str, *, after: int, media_type: str) -> Call[None]:
 
 
 def _run_path(run: RunInfo | str) -> str:
-    return f"/v1/runs/{_segment(_id(run))}"
+    return f"/v1/runs/{_segment('run', run)}"
 
 
 # --- me and admin
@@ -238,8 +279,8 @@ def list_cells() -> PageCall[models.Cell]:
 
 def create_cell(*, name: str, weight: int = 1) -> Call[models.Cell]:
     """A new team; `weight` is its share among its siblings."""
-    body = {"name": name, "weight": weight}
-    return Call(method="POST", path="/v1/admin/cells", read=reader(models.Cell), body=body, creates=True)
+    asked = body(name=name, weight=weight)
+    return Call(method="POST", path="/v1/admin/cells", read=reader(models.Cell), body=asked, creates=True)
 
 
 def list_keys() -> PageCall[models.Key]:
@@ -256,19 +297,19 @@ def create_key(
     expires_at: datetime | None = None,
 ) -> Call[models.KeyWithSecret]:
     """A key for a cell, for a site's workers, or (with neither) for an operator. Its `secret` is shown only now."""
-    body = given(
-        cell=cell.id if isinstance(cell, models.Cell) else cell,
+    asked = body(
+        cell=None if cell is None else _id("cell", cell),
         site=site,
-        scopes=None if scopes is None else list(scopes),
+        scopes=_list("scopes", scopes),
         label=label,
-        expires_at=expires_at.isoformat() if expires_at else None,
+        expires_at=expires_at,
     )
-    return Call(method="POST", path="/v1/admin/keys", read=reader(models.KeyWithSecret), body=body, creates=True)
+    return Call(method="POST", path="/v1/admin/keys", read=reader(models.KeyWithSecret), body=asked, creates=True)
 
 
 def revoke_key(key: models.Key | str) -> Call[None]:
     """End a key at once."""
-    return Call(method="DELETE", path=f"/v1/admin/keys/{_segment(_id(key))}", read=_nothing)
+    return Call(method="DELETE", path=f"/v1/admin/keys/{_segment('key', key)}", read=_nothing)
 
 
 def list_quotas() -> PageCall[models.Quota]:
@@ -278,7 +319,7 @@ def list_quotas() -> PageCall[models.Quota]:
 
 def get_quota(quota: models.Quota | str) -> Call[models.Quota]:
     """One node of the entitlement tree."""
-    return Call(method="GET", path=f"/v1/admin/quotas/{_segment(_id(quota))}", read=_quota)
+    return Call(method="GET", path=f"/v1/admin/quotas/{_segment('quota', quota)}", read=_quota)
 
 
 def update_quota(
@@ -289,10 +330,9 @@ def update_quota(
     state: Literal["active", "hold", "hold_and_drain"] | None = None,
 ) -> Call[models.Quota]:
     """Change a node that still has this `version`; `Conflict` if another operator was faster."""
-    path = f"/v1/admin/quotas/{_segment(_id(quota))}"
-    return Call(
-        method="PATCH", path=path, read=_quota, body=given(weight=weight, state=state), headers=_if_match(version)
-    )
+    path = f"/v1/admin/quotas/{_segment('quota', quota)}"
+    asked = body(weight=weight, state=state)
+    return Call(method="PATCH", path=path, read=_quota, body=asked, headers=_if_match(version))
 
 
 def get_commitment() -> Call[models.Commitment]:
@@ -308,8 +348,8 @@ def update_commitment(
     half_life_s: int | None = None,
 ) -> Call[models.Commitment]:
     """Change the commitment if it still has this `version`; `Conflict` if another operator was faster."""
-    body = given(numerator=numerator, denominator=denominator, half_life_s=half_life_s)
-    return Call(method="PATCH", path="/v1/admin/commitment", read=_commitment, body=body, headers=_if_match(version))
+    asked = body(numerator=numerator, denominator=denominator, half_life_s=half_life_s)
+    return Call(method="PATCH", path="/v1/admin/commitment", read=_commitment, body=asked, headers=_if_match(version))
 
 
 def list_epochs() -> PageCall[models.CapacityEpoch]:
@@ -325,8 +365,8 @@ def list_sites() -> PageCall[models.Site]:
 
 def create_site(*, name: str, redis_url: str, store_url: str) -> Call[models.Site]:
     """A new member of the federation."""
-    body = {"name": name, "redis_url": redis_url, "store_url": store_url}
-    return Call(method="POST", path="/v1/admin/sites", read=reader(models.Site), body=body, creates=True)
+    asked = body(name=name, redis_url=redis_url, store_url=store_url)
+    return Call(method="POST", path="/v1/admin/sites", read=reader(models.Site), body=asked, creates=True)
 
 
 def list_workers() -> PageCall[models.Worker]:

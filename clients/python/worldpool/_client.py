@@ -54,12 +54,13 @@ def _settings(url: str, api_key: str) -> dict[str, Any]:
 
 
 def _request(call: Call[Any], headers: dict[str, str]) -> dict[str, Any]:
+    json = {} if call.body is None else {"Content-Type": "application/json"}
     return {
         "method": call.method,
         "url": call.path,
         "params": list(call.params),
-        "json": call.body,
-        "headers": headers,
+        "content": call.body,
+        "headers": headers | json,
     }
 
 

@@ -41,29 +41,30 @@ def find_pool(
         Neither argument, variable nor file gives an address.
     """
     variable, entry = ("WORLDPOOL_OPERATOR_KEY", "operator_key") if operator else ("WORLDPOOL_API_KEY", "cell_key")
-    url = url or environ.get("WORLDPOOL_URL")
-    complete = url and (api_key or environ.get(variable))
+    named_url, named_key = environ.get("WORLDPOOL_URL") or None, environ.get(variable) or None
+    url = named_url if url is None else url
+    complete = url is not None and (api_key is not None or named_key is not None)
     known = {} if complete else _read_pool_file(folder or Path.cwd())
     known_url = known.get("url", "").rstrip("/")
-    url = _checked_url(url or known_url)
+    if url is None and not known_url:
+        raise PoolNotFound(
+            f"no pool found: there is no {POOL_FILE} in this folder or above it; start one with `make up`, "
+            "or set WORLDPOOL_URL and WORLDPOOL_API_KEY"
+        )
+    url = _checked_url(known_url if url is None else url)
     own_key = known.get(entry) if known_url == url else None
-    for source, key in (("api_key", api_key), (variable, environ.get(variable)), (str(POOL_FILE), own_key)):
-        if key:
+    for source, key in (("api_key", api_key), (variable, named_key), (str(POOL_FILE), own_key)):
+        if key is not None:
             return Address(url, _checked_key(key, source))
     owner = "--operator" if operator else "--cell NAME"
     other = f"; the one in {POOL_FILE} is for {known_url}" if known_url else ""
     raise ConfigurationError(
-        f"no key for the pool at {url}: set {variable} to one that its operators made, "
+        f"no key for the pool at {url}: give api_key= or set {variable} to one that its operators made, "
         f"such as with `python -m service keys create {owner}`{other}"
     )
 
 
 def _checked_url(url: str) -> str:
-    if not url:
-        raise PoolNotFound(
-            f"no pool found: there is no {POOL_FILE} in this folder or above it; start one with `make up`, "
-            "or set WORLDPOOL_URL and WORLDPOOL_API_KEY"
-        )
     try:
         parsed = httpx.URL(url)
         usable = parsed.scheme in ("http", "https") and parsed.host and (parsed.port or 0) < 2**16
@@ -75,6 +76,8 @@ def _checked_url(url: str) -> str:
 
 
 def _checked_key(key: str, source: str) -> str:
+    if not key:
+        raise ConfigurationError(f"the key from {source} cannot be one: it is empty")
     wrong = next((place for place, char in enumerate(key, 1) if not "!" <= char <= "~"), None)
     if wrong:
         raise ConfigurationError(f"the key from {source} cannot be one: its character {wrong} is not visible ASCII")

@@ -1,17 +1,21 @@
-"""Requests built and answers read, without I/O: the clients only carry bytes.
+"""Requests built and answers read, without I/O: the clients only carry bytes. What cannot be sent is a `ValueError` or
+`TypeError` of the call that was given it.
 
 Owns calls, the mapping of refusals to errors, and when a call is tried again. Knows nothing of single nouns.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from numbers import Real
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 from pydantic import TypeAdapter, ValidationError
@@ -27,6 +31,9 @@ MAX_BACKOFF_S = 8.0
 MAX_RETRY_AFTER_S = 60.0
 """A pool that asks for more patience than this gets none: the error goes to the caller, who knows better."""
 
+MAX_ADDRESS = 32_000
+"""Characters of a path with its query. httpx sends no more than 65,536, of which the pool's own address is a part."""
+
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout)
 LOST = (*UNSENT, httpx.NetworkError, httpx.ReadTimeout, httpx.WriteTimeout, httpx.RemoteProtocolError)
 """How a connection ends that a retry may mend."""
@@ -34,15 +41,20 @@ LOST = (*UNSENT, httpx.NetworkError, httpx.ReadTimeout, httpx.WriteTimeout, http
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Generic[T]):
-    """One request and how its answer is read. `creates` calls carry an idempotency key."""
+    """One request and how its answer is read. `creates` calls carry an idempotency key; `body` is JSON."""
 
     method: str
     path: str
     read: Callable[[bytes], T]
     params: Sequence[tuple[str, str]] = ()
-    body: Any = None
+    body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     creates: bool = False
+
+    def __post_init__(self) -> None:
+        length = len(self.path) + len(urlencode(self.params))
+        if length > MAX_ADDRESS:
+            raise ValueError(f"an argument is too long: the address would have {length:,} characters")
 
     @property
     def repeatable(self) -> bool:
@@ -85,8 +97,41 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def body(**values: Any) -> bytes:
+    """The arguments that were given, as JSON."""
+    text = json.dumps(given(**values), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_time)
+    return encodable("an argument", text).encode()
+
+
+def _time(value: Any) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"an argument holds a {type(value).__name__}, which is not JSON")
+    return value.isoformat()
+
+
 def query(**values: Any) -> list[tuple[str, str]]:
-    return [(name, str(value)) for name, value in given(**values).items()]
+    """The arguments that were given, as query parameters."""
+    return [(name, _query_value(name, value)) for name, value in given(**values).items()]
+
+
+def _query_value(name: str, value: Any) -> str:
+    return str(value) if isinstance(value, Real) else a_str(name, value)
+
+
+def a_str(name: str, value: Any) -> str:
+    """The value, if it is text that can be sent."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    return encodable(name, value)
+
+
+def encodable(name: str, text: str) -> str:
+    """The text, if it can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} holds {text[error.start]!r}, which is no character of Unicode") from None
+    return text
 
 
 def client_headers(api_key: str) -> dict[str, str]:

@@ -96,9 +96,9 @@ class Rows:
 class Batch(Rows):
     """Rows with equal columns out of one chunk: `rows x shape` views on its memory.
 
-    `specs[batch.spec_index[i]]` is the environment of row i. `kind` is `single`, `parallel` or `turn`; rows of several
-    agents are in order of episode, t, agent. Arrays are read-only and keep the chunk's memory alive: copy what you want
-    to keep for long.
+    Its environments are `refs`; `specs[batch.spec_index[i]]` is that of row i. `kind` is `single`, `parallel` or
+    `turn`; rows of several agents are in order of episode, t, agent. Arrays are read-only and keep the chunk's memory
+    alive: copy what you want to keep for long.
     """
 
     def __init__(self, chunk: Chunk, entry: dict[str, Any], buffer: pa.Buffer) -> None:
@@ -110,7 +110,7 @@ class Batch(Rows):
         self._arrays: dict[str, Array] = {}
 
     def __repr__(self) -> str:
-        return f"<Batch seq={self.seq} kind={self.kind} rows={len(self)} specs={len(self._entry['specs'])}>"
+        return f"<Batch seq={self.seq} kind={self.kind} rows={len(self)} refs={len(self.refs)}>"
 
     def __len__(self) -> int:
         return int(self._entry["rows"])
@@ -121,8 +121,13 @@ class Batch(Rows):
         return self.chunk.seq
 
     @property
+    def refs(self) -> tuple[str, ...]:
+        """The environments whose rows are here."""
+        return tuple(self.chunk.specs[index] for index in self._entry["specs"])
+
+    @property
     def specs(self) -> tuple[str, ...]:
-        """Refs of the chunk's environments; `spec_index` counts in it."""
+        """Refs of all environments of the chunk, also those with other columns; `spec_index` counts in it."""
         return self.chunk.specs
 
     @property

@@ -1,4 +1,5 @@
-"""The one tree of errors that this package raises.
+"""The one tree of errors that this package raises, but for arguments that cannot be sent: those are a plain `TypeError`
+or `ValueError`, raised before anything is sent.
 
 WorldpoolError
 ├── ConfigurationError     the pool's address or key cannot be used, or there is no key
@@ -12,7 +13,7 @@ WorldpoolError
     ├── Forbidden          403: the key may not do this
     ├── NotFound           404
     ├── Conflict           409, 412: it changed meanwhile, or exists already
-    ├── Invalid            400, 422: `errors` names each wrong field
+    ├── Invalid            400, 413, 422: `errors` names each wrong field
     ├── RateLimited        429
     └── ServerError        5xx
 """
@@ -129,7 +130,7 @@ class Conflict(ProblemError):
 
 
 class Invalid(ProblemError):
-    """400 or 422: `errors` names each wrong field and says why."""
+    """400, 413 or 422: `errors` names each wrong field and says why."""
 
 
 class RateLimited(ProblemError):
@@ -151,6 +152,7 @@ def problem_class(status: int) -> type[ProblemError]:
         404: NotFound,
         409: Conflict,
         412: Conflict,
+        413: Invalid,
         422: Invalid,
         429: RateLimited,
     }

@@ -8,11 +8,13 @@ from html import escape
 from io import StringIO
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 from worldpool.models import Model
 
+_WIDEST = 100_000
+"""Characters of a line: more than any ref."""
 _HEADERS = ("environment", "domain", "episodes", "steps", "length", "return", "steps/s")
 
 
@@ -51,6 +53,13 @@ class SpecSummary(Group):
     family: str
 
 
+class _WholeTable(Table):
+    """A table that is as wide as what is in it: half a ref would be another one."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        return super().__rich_console__(console, options.update(width=_WIDEST))
+
+
 class Summary(Model):
     """Figures of a run. Prints as a table, in terminals and notebooks.
 
@@ -80,10 +89,12 @@ class Summary(Model):
         return _merge(self.specs)
 
     def table(self) -> Table:
-        """The figures as a rich table: an environment a line, by domain, and a line in all."""
-        table = Table(_HEADERS[0], show_footer=len(self.specs) > 1, box=SIMPLE_HEAD, pad_edge=False)
+        """The figures as a rich table: an environment a line, by domain, and a line in all.
+
+        Lines are as long as they must be. Consoles cut what does not fit, unless they print with `soft_wrap=True`.
+        """
+        table = _WholeTable(_HEADERS[0], show_footer=len(self.specs) > 1, box=SIMPLE_HEAD, pad_edge=False)
         table.caption = "length and return are means over episodes"
-        table.columns[0].overflow = "fold"
         table.columns[0].footer = f"{len(self.specs):,} environments"
         for header, footer in zip(_HEADERS[2:], _figures(self.total), strict=True):
             table.add_column(header, footer if header in ("episodes", "steps") else "", justify="right")
@@ -100,7 +111,7 @@ class Summary(Model):
         return self.table()
 
     def __str__(self) -> str:
-        console = Console(file=StringIO(), width=140, color_system=None)
+        console = Console(file=StringIO(), width=_WIDEST, color_system=None)
         with console.capture() as capture:
             console.print(self.table())
         return capture.get()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import func, select
 
+from service.api.routing import MAX_BODY_MIB
 from service.models import IdempotencyKey, Run, Subset, WorkItem
 from tests.service.conftest import Pool
 
@@ -119,7 +121,8 @@ def test_a_run_that_cannot_be_names_its_field_and_leaves_nothing(pool: Pool, bod
         ({"where": {"domain": "physics"}, "size": 150_000}, "body.size"),
         ({"where": {"domain": "chemistry"}}, "body.where.domain"),
         ({"where": {"text": "nothing-has-such-a-word"}}, "body.where"),
-        ({"where": {"parameters": {"x') --": {"min": 1}}}}, "parameters.x') --"),
+        ({"where": {"parameters": {"x') --": {"min": 1}}}}, "body.where.parameters.x') --"),
+        ({"where": {"parameters": {"gravity": {"min": 9, "max": 5}}}}, "body.where.parameters.gravity"),
         ({"grid": {"family": "mujoco/ant", "parameters": {"gravity": []}}}, "body.grid.parameters.gravity"),
         ({"grid": {"family": "mujoco/ant", "parameters": {"gravity": [1e9]}}}, "body.grid.parameters.gravity"),
         ({"grid": {"family": "mujoco/ant", "modifiers": [["nonsense()"]]}}, "body.grid.modifiers[0]"),
@@ -129,6 +132,86 @@ def test_a_run_that_cannot_be_names_its_field_and_leaves_nothing(pool: Pool, bod
 )
 def test_a_subset_that_cannot_be_names_its_field(pool: Pool, body: dict[str, Any], field: str) -> None:
     assert field in {error["field"] for error in problem(pool.post("/v1/subsets", json=body), 422)["errors"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("/v1/runs", {"episodes": 1}, ("body", "give exactly one of subset and refs")),
+        ("/v1/runs", {"refs": ["a\0"], "episodes": 1}, ("body.refs.0", "must not hold the character NUL")),
+        ("/v1/subsets", {"where": {}, "name": "Mine"}, ("body.name", "is not 1 to 63 of a-z, 0-9")),
+        (
+            "/v1/subsets",
+            {"where": {"parameters": {"gravity": {"min": 9.5, "max": 5}}}},
+            ("body.where.parameters.gravity", "min 9.5 is above max 5"),
+        ),
+        (
+            "/v1/subsets",
+            {"where": {"parameters": {"gravty": {}}}},
+            ("body.where.parameters.gravty", "no parameter 'gravty'; did you mean gravity"),
+        ),
+    ],
+)
+def test_reasons_are_sentences_without_patterns_and_names_of_libraries(
+    pool: Pool, path: str, body: dict[str, Any], said: tuple[str, str]
+) -> None:
+    (error,) = problem(pool.post(path, json=body), 422)["errors"]
+    assert error["field"] == said[0]
+    assert error["reason"].startswith(said[1])
+
+
+def test_an_id_of_another_form_is_refused_by_the_name_of_its_kind(pool: Pool) -> None:
+    assert "no subset with the id 'x'; ids look like sub_" in problem(pool.get("/v1/subsets/x"), 404)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("param", "reason"),
+    [
+        (["gravity:9..5"], "'gravity:9..5' is no range: min 9 is above max 5"),
+        (["gravity:nan.."], "is no range"),
+        (["gravity:5"], "is not name:min..max"),
+        (["gravity:1..", "gravity:..5"], "'gravity:..5' names its parameter again"),
+        (["gravty:1.."], "no parameter 'gravty'; did you mean gravity"),
+    ],
+)
+def test_a_range_that_nothing_can_lie_in_is_refused(pool: Pool, param: list[str], reason: str) -> None:
+    (error,) = problem(pool.get("/v1/environments", params={"param": param}), 422)["errors"]
+    assert error["field"].startswith("query.param")
+    assert reason in error["reason"]
+
+
+class Upload:
+    """A body of `mib` parts of 1 MiB; knows how many were read."""
+
+    def __init__(self, mib: int) -> None:
+        self.mib, self.read = mib, 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self.read < self.mib:
+            self.read += 1
+            yield b" " * 2**20
+
+
+@pytest.mark.parametrize("key", [None, "wp_wrong"])
+@pytest.mark.parametrize("path", ["/v1/runs", "/v1/subsets?nonsense=1", "/v1/admin/cells", "/internal/workers"])
+def test_nothing_of_a_strangers_body_is_read(pool: Pool, path: str, key: str | None) -> None:
+    upload = Upload(2 * MAX_BODY_MIB)
+    problem(pool.post(path, pool.client(key), content=upload), 401)
+    assert upload.read == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "read"),
+    [({}, MAX_BODY_MIB + 1), ({"Content-Length": str(MAX_BODY_MIB * 2**20 + 1)}, 0)],
+    ids=["chunked", "declared"],
+)
+def test_a_body_that_is_too_large_is_not_read_to_its_end(pool: Pool, headers: dict[str, str], read: int) -> None:
+    upload = Upload(2 * MAX_BODY_MIB)
+    json = {"Content-Type": "application/json"}
+    refused = problem(pool.post("/v1/runs", content=upload, headers=json | headers), 413)
+    assert refused["type"] == "urn:worldpool:problem:content-too-large"
+    assert refused["errors"] == [{"field": "body", "reason": f"has more than {MAX_BODY_MIB} MiB"}]
+    assert upload.read == read
 
 
 @pytest.mark.parametrize(
@@ -224,6 +307,22 @@ def test_every_documented_call_refuses_a_query_parameter_that_it_does_not_have(p
         assert error["field"] == "query.lable", (method, path)
         assert error["reason"].endswith(f"known are {', '.join(sorted(known))}" if known else "there are none here")
         assert "application/problem+json" in operation["responses"]["422"]["content"]
+
+
+@pytest.mark.parametrize("query", ["limit=1&limit=2", "limit=1&domain=physics&limit=1"])
+def test_a_query_parameter_that_has_one_value_is_not_given_two(pool: Pool, query: str) -> None:
+    (error,) = problem(pool.get(f"/v1/environments?{query}"), 422)["errors"]
+    assert error == {"field": "query.limit", "reason": "is given twice"}
+    assert pool.get("/v1/environments?limit=1&param=gravity:1..&param=friction_scale:..9").status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b"])
+def test_an_idempotency_key_is_visible_ascii(pool: Pool, key: str) -> None:
+    before = rows(pool)
+    answer = pool.post("/v1/subsets", json={"refs": [REF]}, headers={"Idempotency-Key": key})
+    (error,) = problem(answer, 422)["errors"]
+    assert error["field"] == "header.idempotency-key"
+    assert rows(pool) == before
 
 
 def test_what_workers_call_refuses_what_it_does_not_know(pool: Pool) -> None:

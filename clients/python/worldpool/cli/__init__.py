@@ -67,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else PROBLEM
     except WorldpoolError as error:
         return _failed(str(error), exit_code(error))
+    except ValueError as error:  # of an argument that cannot be sent
+        return _failed(str(error), USAGE)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

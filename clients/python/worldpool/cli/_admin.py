@@ -8,7 +8,7 @@ import typer
 
 from worldpool._client import Client
 from worldpool.cli import _envs
-from worldpool.cli._output import Json, Limit, an_id, show_list, show_record
+from worldpool.cli._output import Json, Limit, show_list, show_record
 
 app = typer.Typer(help="For operators: cells, keys, quotas, the commitment, sites and workers.", no_args_is_help=True)
 cells = typer.Typer(help="Teams.", no_args_is_help=True)
@@ -29,7 +29,7 @@ for name, group in (
 ):
     app.add_typer(group, name=name)
 
-QuotaId = Annotated[str, typer.Argument(help="A node's id.", callback=an_id)]
+QuotaId = Annotated[str, typer.Argument(help="A node's id.")]
 
 
 def _pool() -> Client:
@@ -74,7 +74,7 @@ def create_key(
 
 
 @keys.command("revoke")
-def revoke_key(key: Annotated[str, typer.Argument(help="A key's id.", callback=an_id)]) -> None:
+def revoke_key(key: Annotated[str, typer.Argument(help="A key's id.")]) -> None:
     """End a key at once."""
     with _pool() as pool:
         pool.admin.keys.revoke(key)

@@ -33,11 +33,14 @@ def ranges(texts: list[str] | None) -> dict[str, tuple[float | None, float | Non
     for name, text in pairs(texts or [], ":", "--param").items():
         low, dots, high = text.partition("..")
         try:
-            found[name] = (float(low) if low else None, float(high) if high else None)
+            least, most = float(low) if low else None, float(high) if high else None
         except ValueError:
             dots = ""
         if not dots:
             raise typer.BadParameter(f"{name}:{text} is not name:low..high", param_hint="--param")
+        if least is not None and most is not None and least > most:
+            raise typer.BadParameter(f"{name}:{text}: {low} is above {high}", param_hint="--param")
+        found[name] = (least, most)
     return found
 
 

@@ -38,13 +38,6 @@ def exit_code(error: WorldpoolError) -> int:
     return RUN_FAILED if isinstance(error, RunFailed) else PROBLEM
 
 
-def an_id(text: str) -> str:
-    """What is no segment of a path is refused here: the address without it is another one."""
-    if not text.strip("."):
-        raise typer.BadParameter(f"{text!r} is no id")
-    return text
-
-
 def note(text: str) -> None:
     """A sentence beside the results."""
     typer.echo(text, err=True)

@@ -10,12 +10,12 @@ import typer
 from worldpool._progress import ProgressBar
 from worldpool._runs import Run
 from worldpool.cli import _envs
-from worldpool.cli._output import RUN_FAILED, Json, Limit, an_id, note, pairs, show_list, show_record
+from worldpool.cli._output import RUN_FAILED, Json, Limit, note, pairs, show_list, show_record
 from worldpool.errors import NotFound, WorldpoolError
 
 app = typer.Typer(help="Runs: rollouts of a policy in the environments of a subset.", no_args_is_help=True)
 
-RunId = Annotated[str, typer.Argument(help="A run's id.", callback=an_id)]
+RunId = Annotated[str, typer.Argument(help="A run's id.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0, help="Give up waiting after this many seconds.")]
 
 _LISTED = ("id", "state", "created_at", "steps_done", "steps_expected", "environments")

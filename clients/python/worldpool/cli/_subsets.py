@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from worldpool.cli import _envs
-from worldpool.cli._output import Json, Limit, an_id, pairs, show_list, show_record
+from worldpool.cli._output import Json, Limit, pairs, show_list, show_record
 
 app = typer.Typer(help="Subsets: immutable lists of environments.", no_args_is_help=True)
 
-SubsetId = Annotated[str, typer.Argument(help="A subset's id.", callback=an_id)]
+SubsetId = Annotated[str, typer.Argument(help="A subset's id.")]
 
 
 @app.command()
