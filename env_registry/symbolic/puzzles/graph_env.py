@@ -22,7 +22,7 @@ Colouring is scored by the share of rules that are kept; a missing label keeps n
 - `unfriendly`: no more than half of a vertex' neighbours have its label.
 
 Random draws: at the start the graph, weights (1..9 for each two vertices; even ones are minus signs), the choice, all
-again where that is perfect; in
+again where that is perfect (the opposite choice, where it always is); in
 a step whether it jams, then which vertices drift, then to what.
 """
 
@@ -117,6 +117,7 @@ class _GraphEnv(PuzzleEnv):
         raise NotImplementedError
 
 
+_TRIES = 100
 _OF_EDGES = ("edge_domination", "max_cut", "bisection", "spin_glass")
 
 
@@ -145,7 +146,7 @@ class SubsetEnv(_GraphEnv):
         self._weighted, self._chosen = weighted, chosen
 
     def begin(self) -> None:
-        while True:
+        for _ in range(_TRIES):
             self.joined = drawn_graph(self.np_random, self._graph, self._count)
             drawn = np.triu(self.np_random.integers(1, 10, size=self.joined.shape))
             drawn += np.triu(drawn, 1).T
@@ -156,6 +157,7 @@ class SubsetEnv(_GraphEnv):
             self.labels = (self.np_random.random(self._count) < self._chosen).astype(np.int64)
             if self.score() < 1.0:
                 return
+        self.labels = 1 - self.labels  # all of a tree, say, is always a forest
 
     def act(self, action: int) -> bool:
         if not (self._jam and self.np_random.random() < self._jam):

@@ -68,7 +68,7 @@ FAMILIES = (
             task("problem", COLOURINGS, "what labels are to be"),
             _VERTICES,
             _GRAPH,
-            count("labels", 3, 2, 24, (2, 5, 8), "labels", "number of labels", shapes=True),
+            count("labels", 3, 2, 12, (2, 5, 8), "labels", "number of labels", shapes=True),
             switch("filled", "whether all vertices have drawn labels at the start"),
             switch("final", "whether a label, once given, stays"),
             probability("jam", (0.1, 0.3), "probability that an action fails"),

@@ -1,10 +1,10 @@
 """Lights out as a Gymnasium environment.
 
 Dynamics (Anderson and Feil, Turning lights out with linear algebra, 1998). Lights on a board have brightnesses modulo
-`states`. An action presses one: it and the others of its pattern become brighter by one. Pressing a broken one, or with
-`lit_only` a dark one, is illegal. With probability `drift` each light becomes brighter by one after that. The start
-is reached from darkness by taking back `scramble` presses that would have been legal, as long as there is one, and more
-until some light is lit.
+`states`. An action presses one: it and the others of its pattern become brighter by one (once, where a small torus
+brings one twice). Pressing a broken one, or with `lit_only` a dark one, is illegal. With probability `drift` each
+light becomes brighter by one after that. The start is reached from darkness by taking back `scramble` presses that
+would have been legal, as long as there is one, and more until some light is lit.
 
 Random draws: at the start the broken ones (a permutation of all lights, whose first ones they are), then the presses
 taken back, each among the legal ones; in a step which lights drift.
@@ -103,5 +103,5 @@ def _changes(pattern: str, size: int, torus: bool) -> Cells:
         for down, right in offsets(pattern):
             for r, c in np.ndindex(size, size):
                 if torus or (0 <= r + down < size and 0 <= c + right < size):
-                    changes[r, c, (r + down) % size, (c + right) % size] += 1
+                    changes[r, c, (r + down) % size, (c + right) % size] = 1
     return changes.reshape(size * size, size * size)

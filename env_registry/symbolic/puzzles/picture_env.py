@@ -44,7 +44,7 @@ class PictureEnv(PuzzleEnv):
     ) -> None:
         self._kind, self._size = clues, size
         lines = self._clues(np.zeros((size, size), np.bool_))
-        super().__init__((size * size + lines.size,), 2 * size, size * size, low=-1, **common)
+        super().__init__((size * size + lines.size,), max(2 * size, 9), size * size, low=-1, **common)
         self._density, self._told, self._right, self._jam, self._drift = density, told, given, jam, drift
         self.cells: Bits = np.zeros((size, size), np.bool_)
         self.picture: Bits = self.cells

@@ -256,21 +256,31 @@ def test_no_two_base_tasks_behave_alike(family: Family) -> None:
         assert alike.setdefault(played, values) == values
 
 
+def corners(axis: Axis) -> list[Any]:
+    ends = (axis.low, axis.high) if isinstance(axis, (FloatAxis, IntAxis)) else ()
+    return [axis.default, *ends, *axis.levels]
+
+
 @every_family
-def test_every_corner_runs(family: Family) -> None:
-    chosen = tasks(family, 4)
-    for axis in parameters(family):
-        ends = (axis.low, axis.high) if isinstance(axis, (FloatAxis, IntAxis)) else ()
-        for number, value in enumerate((*ends, *axis.levels)):
-            simulator = build(family, **chosen[number % len(chosen)], **{axis.name: value})
-            space = simulator.observation_spaces[SINGLE_AGENT]
-            assert space.contains(simulator.reset(EpisodeSeeds.of(number)))
-            for action in islice(actions(simulator, number), 15):
-                observation, reward, *_ = simulator.step(action)
-                assert space.contains(observation)
-                assert np.isfinite(reward)
-                if not simulator.actors:
-                    break
+def test_corners_run_alone_and_together(family: Family) -> None:
+    chosen, rng = tasks(family, 4), np.random.default_rng(11)
+    points = [
+        chosen[number % len(chosen)] | {axis.name: value}
+        for axis in parameters(family)
+        for number, value in enumerate(corners(axis))
+    ]
+    for _ in range(40):
+        points.append({axis.name: (values := corners(axis))[rng.integers(len(values))] for axis in family.axes})
+    for number, point in enumerate(points):
+        simulator = build(family, **point)
+        space = simulator.observation_spaces[SINGLE_AGENT]
+        assert space.contains(simulator.reset(EpisodeSeeds.of(number)))
+        for action in islice(actions(simulator, number), 15):
+            observation, reward, *_ = simulator.step(action)
+            assert space.contains(observation), point
+            assert np.isfinite(reward), point
+            if not simulator.actors:
+                break
 
 
 @every_family
