@@ -46,7 +46,7 @@ class SimulatorCache:
         parsed = env_registry.parse(spec.ref)
         if parsed.digest != spec.digest:
             raise OtherSpec(f"{spec.ref} has the digest {parsed.digest} here, not {spec.digest}")
-        while self._kept and (len(self._kept) >= _MOST or resident_mb() > memory_mb / 2):
+        while self._kept and (len(self._kept) >= _MOST or data_mb() > memory_mb / 2):
             self._kept.popitem(last=False)[1].close()
         made = self._kept[spec.digest] = env_registry.make(parsed)
         return made
@@ -56,9 +56,10 @@ class SimulatorCache:
         self._kept.pop(spec.digest, None)
 
 
-def resident_mb() -> int:
-    """Memory that this process holds now; where the system does not say, the most that it ever held."""
+def data_mb() -> int:
+    """What the process may write to in private, as RLIMIT_DATA counts it; where the system does not say, the most memory
+    that it ever held."""
     if _STATM.exists():
-        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+        return int(_STATM.read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE") >> 20
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit >> 20
