@@ -42,6 +42,8 @@ class ForagingSimulator(Simulator):
         self.actors = ()
 
     def reset(self, seeds: EpisodeSeeds) -> dict[Agent, Any]:
+        for player in self.env.players:
+            player.position = None  # else the places of the last episode stay taken while players are put down
         observations, _ = self.env.reset(seed=seeds.environment)
         self.actors = self.agents
         return dict(zip(self.agents, observations, strict=True))
