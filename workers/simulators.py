@@ -57,8 +57,8 @@ class SimulatorCache:
 
 
 def data_mb() -> int:
-    """What the process may write to in private, as RLIMIT_DATA counts it; where the system does not say, the most memory
-    that it ever held."""
+    """What the process may write to in private, as RLIMIT_DATA counts it; where the system does not say, the most
+    memory that it ever held."""
     if _STATM.exists():
         return int(_STATM.read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE") >> 20
     unit = 1 if sys.platform == "darwin" else 1024
