@@ -5,6 +5,7 @@
 >>> observation = simulator.reset(EpisodeSeeds.of(0))
 """
 
+from env_registry import arithmetic as arithmetic  # first: it sets what numpy reads when it is loaded
 from env_registry.axes import Axis, Distribution, DistributionKind, Scalar, Value
 from env_registry.cards import Card, card_of
 from env_registry.catalogue import base_task, enumerate_specs

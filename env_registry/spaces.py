@@ -1,6 +1,6 @@
-"""Spaces as JSON, for cards and clients.
+"""Spaces: as JSON, for cards and clients, and legal values of them.
 
-The form is Minari's, except that equal bounds are written once, and infinite ones, which JSON has not, as text.
+The JSON is Minari's, except that equal bounds are written once, and infinite ones, which JSON has not, as text.
 """
 
 from __future__ import annotations
@@ -41,6 +41,26 @@ def space_json(space: Any) -> dict[str, Any]:
         case "Tuple":
             return {"type": kind, "subspaces": [space_json(part) for part in space.spaces]}
     raise TypeError(f"no JSON form of a space of type {kind}")
+
+
+def random_value(space: Any, mask: Any, rng: np.random.Generator) -> Any:
+    """A legal value of a space, drawn uniformly; `mask` (bool, one a value) tells what is legal, None that all is."""
+    if mask is not None:
+        return int(space.start) + int(rng.choice(np.flatnonzero(mask)))
+    if hasattr(space, "n"):
+        return int(space.start) + int(rng.integers(space.n))
+    if hasattr(space, "nvec"):
+        return (space.start + rng.integers(space.nvec)).astype(space.dtype)
+    return rng.uniform(space.low, space.high).astype(space.dtype)
+
+
+def neutral_value(space: Any, mask: Any = None) -> Any:
+    """Zero, or the value nearest to it, of a Box; the first legal value of a discrete space."""
+    if mask is not None:
+        return int(space.start) + int(np.flatnonzero(mask)[0])
+    if hasattr(space, "low"):
+        return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+    return space.start.copy() if hasattr(space, "nvec") else int(space.start)
 
 
 def _bound(bound: np.ndarray[Any, Any]) -> Any:

@@ -31,7 +31,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from env_registry import effects
+from env_registry import arithmetic, effects
 from env_registry.catalogue import COSTS, REJECTED, SPECS, Point, candidates, single_specs, singles
 from env_registry.costs import quantised
 from env_registry.runtime import processor, runtime
@@ -41,7 +41,6 @@ JOURNAL = Path(".worldpool/catalogue.jsonl")
 PATIENCE_S = 120.0
 """Most seconds of one measurement."""
 _ROOT = Path(__file__).parent.parent
-_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 
 Answer = dict[str, Any]
 _Key = tuple[str, str]  # what was asked, and of which ref
@@ -105,7 +104,7 @@ class MeasuringProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=os.environ | _ONE_THREAD | {"PYTHONHASHSEED": hash_seed},
+            env=os.environ | arithmetic.SETTINGS | {"PYTHONHASHSEED": hash_seed},
             cwd=_ROOT,
         )
 
@@ -254,6 +253,9 @@ class Rejected:
     reason: str
 
 
+_NOT_MEASURED = "not_measured", "the sweep did not come to it"
+
+
 def select_specs(answers: Mapping[_Key, Answer], declared: Iterable[Spec]) -> tuple[list[Spec], list[Rejected]]:
     """What the catalogue lists, in its order, and what it leaves out; of equal specs the plainest stays."""
     rejected: list[Rejected] = []
@@ -269,8 +271,10 @@ def select_specs(answers: Mapping[_Key, Answer], declared: Iterable[Spec]) -> tu
     chosen: dict[str, list[Spec]] = {task.ref: [] for task in tasks}
     ranked = [(spec, task) for task in tasks for spec in candidates(task, kept(answers, task))]
     for spec, task in sorted(ranked, key=lambda pair: _changes(*pair)):
-        answer = answers.get(("print", spec.ref), {"error": "not measured"})
-        if "error" in answer:
+        answer = answers.get(("print", spec.ref))
+        if answer is None:
+            rejected.append(Rejected(spec.ref, *_NOT_MEASURED))
+        elif "error" in answer:
             rejected.append(Rejected(spec.ref, "failed", answer["error"]))
         elif spec != task and (not chosen[task.ref] or chosen[task.ref][0] != task):
             rejected.append(Rejected(spec.ref, "same_fingerprint", "its base task does as another one"))
@@ -334,7 +338,7 @@ def write(journal: Journal, tasks: Iterable[Spec], folder: Path = SPECS.parent) 
 def _task_problem(answers: Mapping[_Key, Answer], task: Spec) -> tuple[str, str] | None:
     look, again = answers.get(("look", task.ref)), answers.get(("print", task.ref))
     if look is None or (again is None and "error" not in look):
-        return "not_measured", "the sweep did not come to it"
+        return _NOT_MEASURED
     for answer in (look, again or {}):
         if "error" in answer:
             return "failed", answer["error"]
@@ -345,8 +349,10 @@ def _task_problem(answers: Mapping[_Key, Answer], task: Spec) -> tuple[str, str]
 
 def _without_effect(answers: Mapping[_Key, Answer], task: Spec) -> Iterator[Rejected]:
     for spec in single_specs(task):
-        answer = answers.get(("effect", spec.ref), {"error": "not measured"})
-        if "error" in answer:
+        answer = answers.get(("effect", spec.ref))
+        if answer is None:
+            yield Rejected(spec.ref, *_NOT_MEASURED)
+        elif "error" in answer:
             yield Rejected(spec.ref, "failed", answer["error"])
         elif answer["effect"] < effects.THRESHOLD:
             yield Rejected(spec.ref, "no_effect", f"{answer['effect']:.3f}")

@@ -14,6 +14,7 @@ import structlog
 from alembic import command
 from alembic.config import Config
 
+import env_registry.arithmetic  # noqa: F401  # before any test imports numpy
 from service.db import driver_url
 from service.embedded.postgres import EmbeddedPostgres
 

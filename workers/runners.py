@@ -15,12 +15,10 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
+from env_registry import arithmetic
 from workers import frames
 
 _ROOT = Path(__file__).resolve().parent.parent
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
 
 
 class RunnerDied(Exception):
@@ -128,6 +126,6 @@ class RunnerPool:
 
 
 def _environment() -> dict[str, str]:
-    """The worker's own, with one thread for each engine and without our settings: engines must not see the key."""
+    """The worker's own, with one arithmetic for all engines and without our settings: engines must not see the key."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("WORLDPOOL_")}
-    return own | _ONE_THREAD
+    return own | arithmetic.SETTINGS

@@ -10,6 +10,7 @@ from env_registry.axes import ChoiceAxis, FloatAxis, IntAxis
 from env_registry.family import Actions
 from env_registry.modifiers.modifier import ActionModifier, Arguments, Modifier, needs
 from env_registry.simulator import Agent, Kind, Simulator
+from env_registry.spaces import neutral_value
 
 _NO_TURNS = (Kind.SINGLE, Kind.PARALLEL)
 _NO_MASK = (Actions.CONTINUOUS, Actions.DISCRETE)  # what was legal when it was chosen may not be when it is executed
@@ -20,13 +21,6 @@ def _own(action: Any) -> Any:
     return action.copy() if isinstance(action, np.ndarray) else action
 
 
-def neutral(space: Any) -> Any:
-    """Zero, or the value nearest to it, of a Box; the first action of a Discrete."""
-    if hasattr(space, "low"):
-        return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
-    return int(space.start)
-
-
 class _Delayed(ActionModifier):
     remembers = ("waiting",)
     waiting: dict[Agent, list[Any]]
@@ -34,7 +28,7 @@ class _Delayed(ActionModifier):
     def __init__(self, inner: Simulator, arguments: Arguments, position: int) -> None:
         super().__init__(inner, arguments, position)
         self._steps: int = arguments["steps"]
-        self._neutral = {agent: neutral(space) for agent, space in inner.action_spaces.items()}
+        self._neutral = {agent: neutral_value(space) for agent, space in inner.action_spaces.items()}
 
     def forget(self) -> None:
         self.waiting = {agent: [neutral] * self._steps for agent, neutral in self._neutral.items()}

@@ -10,10 +10,10 @@ import numpy as np
 
 from env_registry.axes import ChoiceAxis
 from env_registry.family import Actions
-from env_registry.modifiers.actions import neutral
 from env_registry.modifiers.modifier import Arguments, Modified, Modifier, needs
 from env_registry.seeding import EpisodeSeeds
 from env_registry.simulator import Agent, Kind, Simulator
+from env_registry.spaces import neutral_value, random_value
 
 if TYPE_CHECKING:
     from env_registry.cards import Card
@@ -80,24 +80,18 @@ class _Replaced(Modified):
     def _move(self, agent: Agent) -> Any:
         space: Any = self.inner.action_spaces[agent]
         mask = self.inner.action_mask(agent)
-        legal = np.flatnonzero(mask) if mask is not None else None
-        if self._policy == "copy" and self.last is not None and _fits(self.last, space, legal):
+        if self._policy == "random":
+            return random_value(space, mask, self.rngs[agent])
+        if self._policy == "copy" and self.last is not None and _fits(self.last, space, mask):
             return self.last
-        if self._policy != "random":
-            return neutral(space) if legal is None else int(space.start + legal[0])
-        rng = self.rngs[agent]
-        if legal is not None:
-            return int(space.start + legal[rng.integers(len(legal))])
-        if hasattr(space, "n"):
-            return int(space.start + rng.integers(space.n))
-        return rng.uniform(space.low, space.high).astype(space.dtype)
+        return neutral_value(space, mask)
 
     def _own(self, answer: tuple[Any, Any, Any, Any, Any]) -> tuple[Any, Any, Any, Any, Any]:
         return tuple({a: part[a] for a in self.agents if a in part} for part in answer)  # type: ignore[return-value]
 
 
-def _fits(action: Any, space: Any, legal: Any) -> bool:
-    return bool(action - space.start in legal) if legal is not None else bool(space.contains(action))
+def _fits(action: Any, space: Any, mask: Any) -> bool:
+    return bool(space.contains(action) and (mask is None or mask[action - space.start]))
 
 
 def _one_agent(card: Card, arguments: Arguments) -> Card:

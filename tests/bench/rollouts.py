@@ -16,6 +16,7 @@ from pathlib import Path
 import worldpool
 from rich.console import Console
 
+from env_registry import arithmetic
 from service.embedded.pool import EmbeddedPool
 from tests.bench.measurement import Measurement, compared
 
@@ -28,7 +29,6 @@ ENVIRONMENTS = {
 SECONDS = float(os.environ.get("BENCH_SECONDS", "60"))
 """Steady state of one environment, over all repeats, of each side."""
 REPEATS = 5
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 progress = Console(stderr=True)
@@ -67,7 +67,7 @@ def _compare(name: str, ref: str, id: str, pool: EmbeddedPool, client: worldpool
 def _bare(id: str, seconds: float) -> tuple[float, float]:
     """(steps a second, CPU-seconds a step) of the loop alone."""
     command = [sys.executable, "-m", "tests.bench.bare_loop", id, str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | ONE_THREAD)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | arithmetic.SETTINGS)
     seen = json.loads(done.stdout)
     return seen["steps"] / seen["wall_s"], seen["cpu_s"] / seen["steps"]
 
