@@ -7,26 +7,22 @@ those that are higher than wide.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from env_registry.axes import BoolAxis, FloatAxis, IntAxis, Scalar
+from env_registry.axes import FloatAxis, Scalar
 from env_registry.family import Actions, Actor, Domain, Family, Observations, Traits
+from env_registry.shorthand import size, switch
 from env_registry.simulator import Kind, Simulator
 
 NONE, NORTH, SOUTH, WEST, EAST, LOAD = range(6)
 
 
-def _whole(name: str, default: int, low: int, high: int, levels: tuple[int, ...], what: str, unit: str = "") -> IntAxis:
-    return IntAxis(name=name, default=default, low=low, high=high, levels=levels, unit=unit, description=what)
-
-
-def _switch(name: str, default: bool, what: str, *, task: bool = False) -> BoolAxis:
-    return BoolAxis(name=name, default=default, levels=(not default,), description=what, task=task)
-
-
 # ------------------------------------------------------------------ axes
+
+_switch = partial(switch, randomisable=False)
 
 _AXES = (
     _switch(
@@ -35,12 +31,12 @@ _AXES = (
         "whether food has always the greatest level, so that one agent alone is too weak",
         task=True,
     ),
-    _whole("players", 2, 2, 8, (3, 4, 6), "number of agents"),
-    _whole("field_size", 8, 5, 20, (5, 12, 16), "height and width of the field", "cells"),
-    _whole("max_num_food", 2, 1, 8, (1, 4, 6), "pieces of food, as far as there is room", "pieces"),
-    _whole("sight", 8, 1, 20, (1, 2, 4), "how far an agent sees", "cells"),
-    _whole("max_player_level", 2, 1, 6, (1, 4), "highest level of an agent"),
-    _whole("max_food_level", 0, 0, 12, (1, 3), "highest level of food; 0: what the three weakest lift together"),
+    size("players", 2, 2, 8, (3, 4, 6), "number of agents"),
+    size("field_size", 8, 5, 20, (5, 12, 16), "height and width of the field", "cells"),
+    size("max_num_food", 2, 1, 8, (1, 4, 6), "pieces of food, as far as there is room", "pieces"),
+    size("sight", 8, 1, 20, (1, 2, 4), "how far an agent sees", "cells"),
+    size("max_player_level", 2, 1, 6, (1, 4), "highest level of an agent"),
+    size("max_food_level", 0, 0, 12, (1, 3), "highest level of food; 0: what the three weakest lift together"),
     FloatAxis(
         name="penalty",
         default=0.0,
@@ -53,7 +49,7 @@ _AXES = (
     ),
     _switch("normalize_reward", True, "whether all food together is worth one"),
     _switch("observe_agent_levels", True, "whether agents see each other's levels"),
-    _whole("max_episode_steps", 50, 5, 500, (15, 30), "steps after which the episode ends", "steps"),
+    size("max_episode_steps", 50, 5, 500, (15, 30), "steps after which the episode ends", "steps"),
 )
 
 

@@ -11,38 +11,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from env_registry.axes import Axis, BoolAxis, FloatAxis, IntAxis, Scalar
+from env_registry.axes import Axis, IntAxis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
+from env_registry.shorthand import number, size, switch
 from env_registry.simulator import Kind, Simulator
 
 
-def _whole(
-    name: str, default: int, low: int, high: int, levels: tuple[int, ...], description: str, unit: str = ""
-) -> IntAxis:
-    return IntAxis(name=name, default=default, low=low, high=high, levels=levels, unit=unit, description=description)
-
-
-def _number(
-    name: str, default: float, low: float, high: float, levels: tuple[float, ...], description: str, unit: str = ""
-) -> FloatAxis:
-    return FloatAxis(
-        name=name,
-        default=default,
-        low=low,
-        high=high,
-        levels=levels,
-        unit=unit,
-        description=description,
-        randomisable=True,
-    )
-
-
-def _switch(name: str, default: bool, description: str) -> BoolAxis:
-    return BoolAxis(name=name, default=default, levels=(not default,), description=description, randomisable=True)
-
-
 def _cycles(default: int, levels: tuple[int, ...], high: int) -> IntAxis:
-    return _whole("max_cycles", default, 1, high, levels, "steps after which the episode is truncated", "steps")
+    return size("max_cycles", default, 1, high, levels, "steps after which the episode is truncated", "steps")
 
 
 # ------------------------------------------------------------------ model construction
@@ -118,10 +94,10 @@ def _board(name: str, game: str, **declared: Any) -> Family:
 # Each piston sees 457 x 120 x 3 bytes (161 KiB): an episode of the library's 20 pistons and 125 steps would be 411 MB,
 # one of 5 pistons is 103 MB.
 _PISTONS = (
-    _whole("n_pistons", 5, 3, 20, (4, 8), "number of pistons"),
-    _number("time_penalty", -0.1, -1.0, 0.0, (-0.5, 0.0), "reward of each piston in each step", "1/step"),
-    _number("ball_friction", 0.3, 0.0, 1.0, (0.05, 0.9), "coefficient of friction of the ball"),
-    _switch("random_drop", True, "whether the ball drops at a random place"),
+    size("n_pistons", 5, 3, 20, (4, 8), "number of pistons"),
+    number("time_penalty", -0.1, -1.0, 0.0, (-0.5, 0.0), "reward of each piston in each step", "1/step"),
+    number("ball_friction", 0.3, 0.0, 1.0, (0.05, 0.9), "coefficient of friction of the ball"),
+    switch("random_drop", True, "whether the ball drops at a random place"),
     _cycles(125, (50,), 500),
 )
 
@@ -148,11 +124,11 @@ FAMILIES: tuple[Family, ...] = (
     _parallel(
         "knights_archers_zombies",
         "butterfly/knights_archers_zombies-v11",
-        _whole("spawn_delay", 20, 2, 100, (8, 40), "steps between two zombies", "steps"),
-        _whole("num_archers", 2, 0, 9, (1, 4), "number of archers"),
-        _whole("num_knights", 2, 1, 9, (1, 4), "number of knights"),
-        _whole("max_zombies", 10, 1, 50, (4,), "number of zombies at a time"),
-        _whole("max_arrows", 10, 1, 50, (3,), "number of arrows at a time"),
+        size("spawn_delay", 20, 2, 100, (8, 40), "steps between two zombies", "steps"),
+        size("num_archers", 2, 0, 9, (1, 4), "number of archers"),
+        size("num_knights", 2, 1, 9, (1, 4), "number of knights"),
+        size("max_zombies", 10, 1, 50, (4,), "number of zombies at a time"),
+        size("max_arrows", 10, 1, 50, (3,), "number of arrows at a time"),
         _cycles(300, (60,), 900),
         actions=Actions.DISCRETE,
         observations=Observations.VECTOR,
@@ -164,15 +140,15 @@ FAMILIES: tuple[Family, ...] = (
     _parallel(
         "pursuit",
         "sisl/pursuit-v5",
-        _whole("x_size", 16, 16, 32, (20, 24), "width of the map", "cells"),
-        _whole("y_size", 16, 16, 32, (20, 24), "height of the map", "cells"),
-        _switch("shared_reward", True, "whether all pursuers get the mean reward"),
-        _whole("n_evaders", 30, 1, 35, (10,), "number of evaders"),
-        _whole("n_pursuers", 8, 1, 20, (4, 12), "number of pursuers"),
-        _whole("obs_range", 7, 3, 15, (5, 11), "width of the square that a pursuer sees", "cells"),
-        _switch("freeze_evaders", False, "whether evaders stand still"),
-        _number("tag_reward", 0.01, 0.0, 1.0, (0.1, 0.5), "reward for touching an evader"),
-        _number("urgency_reward", -0.1, -1.0, 0.0, (-0.5, 0.0), "reward of each pursuer in each step", "1/step"),
+        size("x_size", 16, 16, 32, (20, 24), "width of the map", "cells"),
+        size("y_size", 16, 16, 32, (20, 24), "height of the map", "cells"),
+        switch("shared_reward", True, "whether all pursuers get the mean reward"),
+        size("n_evaders", 30, 1, 35, (10,), "number of evaders"),
+        size("n_pursuers", 8, 1, 20, (4, 12), "number of pursuers"),
+        size("obs_range", 7, 3, 15, (5, 11), "width of the square that a pursuer sees", "cells"),
+        switch("freeze_evaders", False, "whether evaders stand still"),
+        number("tag_reward", 0.01, 0.0, 1.0, (0.1, 0.5), "reward for touching an evader"),
+        number("urgency_reward", -0.1, -1.0, 0.0, (-0.5, 0.0), "reward of each pursuer in each step", "1/step"),
         _cycles(100, (50,), 500),
         actions=Actions.DISCRETE,
         observations=Observations.VECTOR,

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, IntAxis, Scalar
+from env_registry.axes import Axis, ChoiceAxis, FloatAxis, IntAxis, Scalar
 from env_registry.family import Actor, Domain, Family
+from env_registry.shorthand import switch, whole
 from env_registry.simulator import Simulator
 from env_registry.symbolic.minigrid_worlds import SEE_THROUGH_WALLS, TRAITS, VIEW_SIZE, simulator_of
 
@@ -36,22 +37,12 @@ _KINDS: Mapping[str, tuple[str, ...]] = {
 # ------------------------------------------------------------------ axes
 
 
-def _whole(name: str, default: int, low: int, high: int, levels: tuple[int, ...], what: str, unit: str) -> IntAxis:
-    return IntAxis(
-        name=name, default=default, low=low, high=high, levels=levels, description=what, unit=unit, randomisable=True
-    )
-
-
 def _room_size(default: int, levels: tuple[int, ...], low: int = 6) -> IntAxis:
-    return _whole("room_size", default, low, 14, levels, "width and height of a room, walls included", "cells")
+    return whole("room_size", default, low, 14, levels, "width and height of a room, walls included", "cells")
 
 
-def _flag(name: str, default: bool, what: str) -> BoolAxis:
-    return BoolAxis(name=name, default=default, levels=(not default,), description=what, randomisable=True)
-
-
-_ROWS = _whole("num_rows", 3, 2, 4, (2, 4), "rows of rooms", "rooms")
-_COLUMNS = _whole("num_cols", 3, 2, 4, (2, 4), "columns of rooms", "rooms")
+_ROWS = whole("num_rows", 3, 2, 4, (2, 4), "rows of rooms", "rooms")
+_COLUMNS = whole("num_cols", 3, 2, 4, (2, 4), "columns of rooms", "rooms")
 
 
 # ------------------------------------------------------------------ levels
@@ -283,14 +274,14 @@ FAMILIES: tuple[Family, ...] = (
         "one_room",
         _ONE_ROOM,
         _room_size(8, (11, 14), low=7),
-        _whole("num_objects", 8, 2, 8, (2, 4), "objects in the room", "objects"),
+        whole("num_objects", 8, 2, 8, (2, 4), "objects in the room", "objects"),
         description="Go to, pick up or move objects of one room, as the mission says.",
     ),
     _group(
         "doors",
         _DOORS,
         _room_size(8, (11, 14), low=7),
-        _whole("num_doors", 2, 2, 4, (4,), "doors of which two are to be opened in order", "doors"),
+        whole("num_doors", 2, 2, 4, (4,), "doors of which two are to be opened in order", "doors"),
         description="Go to or open doors of the room in the middle, as the mission says.",
     ),
     _group(
@@ -299,8 +290,8 @@ FAMILIES: tuple[Family, ...] = (
         _room_size(8, (11, 14), low=7),
         _ROWS,
         _COLUMNS,
-        _whole("num_objects", 18, 1, 18, (1, 5, 10), "objects in all rooms", "objects"),
-        _flag("doors_open", False, "whether all doors are open at the start"),
+        whole("num_objects", 18, 1, 18, (1, 5, 10), "objects in all rooms", "objects"),
+        switch("doors_open", False, "whether all doors are open at the start"),
         description="Find an object or a door in a maze of rooms and deal with it as the mission says.",
     ),
     _group(
@@ -313,7 +304,7 @@ FAMILIES: tuple[Family, ...] = (
         "across",
         _ACROSS,
         _room_size(8, (6, 12)),
-        _whole("objs_per_room", 3, 2, 5, (2, 5), "objects in either room", "objects"),
+        whole("objs_per_room", 3, 2, 5, (2, 5), "objects in either room", "objects"),
         description="Carry objects from one room to objects in the next.",
     ),
     _family(
@@ -337,7 +328,7 @@ FAMILIES: tuple[Family, ...] = (
         _room_size(8, (11, 14), low=7),
         _ROWS,
         _COLUMNS,
-        _whole("num_dists", 18, 6, 18, (6, 10), "objects in all rooms", "objects"),
+        whole("num_dists", 18, 6, 18, (6, 10), "objects in all rooms", "objects"),
         FloatAxis(
             name="locked_room_prob",
             default=0.5,
@@ -348,8 +339,8 @@ FAMILIES: tuple[Family, ...] = (
             description="that one room is locked, with its key in another",
             randomisable=True,
         ),
-        _flag("locations", True, "whether missions may describe objects by their places"),
-        _flag("unblocking", True, "whether objects may block the way"),
+        switch("locations", True, "whether missions may describe objects by their places"),
+        switch("unblocking", True, "whether objects may block the way"),
         build=_build_generated,
         horizon=_generated_horizon,
         description="Missions of the whole language: actions joined by `and`, `then` and `after`.",

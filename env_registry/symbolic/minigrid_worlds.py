@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from env_registry.axes import Axis, BoolAxis, ChoiceAxis, IntAxis, Scalar
+from env_registry.axes import Axis, ChoiceAxis, IntAxis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
+from env_registry.shorthand import switch
 from env_registry.simulator import SINGLE_AGENT, Kind, Simulator
 from env_registry.symbolic import grid_planner
 from env_registry.symbolic.stepped_axis import SteppedIntAxis
@@ -52,10 +53,6 @@ def _count(name: str, default: int, levels: tuple[int, ...], low: int, high: int
     )
 
 
-def _flag(name: str, default: bool, what: str) -> BoolAxis:
-    return BoolAxis(name=name, default=default, levels=(not default,), description=what, randomisable=True)
-
-
 VIEW_SIZE = SteppedIntAxis(
     name="agent_view_size",
     default=7,
@@ -67,10 +64,10 @@ VIEW_SIZE = SteppedIntAxis(
     description="width and depth of the square that the agent sees",
 )
 _WALLS = "whether the agent sees what is behind walls and closed doors"
-SEE_THROUGH_WALLS = _flag("see_through_walls", False, _WALLS)
-RANDOM_START = _flag("random_start", False, "whether the agent starts anywhere instead of in the first corner")
-KEY_IN_BOX = _flag("key_in_box", True, "whether keys lie in boxes")
-BLOCKED = _flag("blocked", True, "whether balls block the locked doors")
+SEE_THROUGH_WALLS = switch("see_through_walls", False, _WALLS)
+RANDOM_START = switch("random_start", False, "whether the agent starts anywhere instead of in the first corner")
+KEY_IN_BOX = switch("key_in_box", True, "whether keys lie in boxes")
+BLOCKED = switch("blocked", True, "whether balls block the locked doors")
 CROSSING_AXES = (
     _size(9, (13, 19), 9, 31, step=2),
     _count("num_crossings", 1, (2, 3, 5), 1, 6, "rivers or walls from one side of the room to the other"),
@@ -294,7 +291,7 @@ _WORLDS = (
         name="memory",
         axes=(
             _size(13, (9, 19), 9, 41, step=2),
-            _flag("random_length", False, "whether the length of the hallway is random"),
+            switch("random_length", False, "whether the length of the hallway is random"),
         ),
         build=_plain("MemoryEnv", "size", "random_length"),
         aim=grid_planner.like_object,

@@ -14,8 +14,9 @@ import numpy as np
 
 from env_registry.axes import Axis, Scalar
 from env_registry.family import Actions, Actor, Domain, Family, Observations, Traits
+from env_registry.shorthand import number, size
 from env_registry.simulator import Kind, Simulator
-from env_registry.social.openspiel.game import DETERMINISTIC, Parameters, choice, number, source, switch, whole
+from env_registry.social.openspiel.game import DETERMINISTIC, Parameters, choice, source, switch
 
 # ------------------------------------------------------------------ caves of stones and gems
 
@@ -164,16 +165,16 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _puzzle(
         "catch",
-        whole("rows", 10, 3, 40, (5, 20), "height of the screen", "cells"),
-        whole("columns", 5, 3, 20, (3, 9), "width of the screen", "cells"),
+        size("rows", 10, 3, 40, (5, 20), "height of the screen", "cells"),
+        size("columns", 5, 3, 20, (3, 9), "width of the screen", "cells"),
         horizon=partial(_integer, "rows"),
         description="Move a paddle below a falling ball; only the last step is rewarded.",
         tags=("grid-world",),
     ),
     _puzzle(
         "cliff_walking",
-        whole("width", 8, 3, 20, (4, 16), "width of the grid", "cells"),
-        whole("horizon", 100, 5, 500, (10,), "steps of an episode at most", "steps"),
+        size("width", 8, 3, 20, (4, 16), "width of the grid", "cells"),
+        size("horizon", 100, 5, 500, (10,), "steps of an episode at most", "steps"),
         horizon=partial(_integer, "horizon"),
         description="Walk along a cliff to the goal; a step over it ends the episode at a high cost.",
         tags=("grid-world", DETERMINISTIC),
@@ -181,7 +182,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _puzzle(
         "deep_sea",
-        whole("size", 10, 2, 50, (5, 20), "length of the grid's sides, and so the steps of an episode", "cells"),
+        size("size", 10, 2, 50, (5, 20), "length of the grid's sides, and so the steps of an episode", "cells"),
         switch("randomize_actions", True, "whether what the actions do differs from cell to cell"),
         number("unscaled_move_cost", 0.01, 0.0, 1.0, (0.1, 0.5), "cost of moving right all the way"),
         horizon=partial(_integer, "size"),
@@ -190,7 +191,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _puzzle(
         "solitaire",
-        whole("depth_limit", 150, 60, 150, (70, 100), "moves of an episode and cards turned up in it, at most"),
+        size("depth_limit", 150, 60, 150, (70, 100), "moves of an episode and cards turned up in it, at most"),
         horizon=partial(_integer, "depth_limit"),
         actions=Actions.MASKED,
         description="Klondike with three cards drawn at a time; each card that is uncovered or put away is rewarded.",
@@ -199,8 +200,8 @@ FAMILIES: tuple[Family, ...] = (
     _puzzle(
         "stones_and_gems",
         choice("cave", tuple(_CAVES), "what the cave is made of, and so how its gems are won", task=True),
-        whole("gems_needed", 2, 1, 4, (1, 4), "gems that open the exit", "gems"),
-        whole("max_steps", 200, 10, 500, (20, 40, 80), "steps of an episode at most", "steps"),
+        size("gems_needed", 2, 1, 4, (1, 4), "gems that open the exit", "gems"),
+        size("max_steps", 200, 10, 500, (20, 40, 80), "steps of an episode at most", "steps"),
         horizon=partial(_integer, "max_steps"),
         description="Dig through a cave in which stones fall and enemies roam, collect gems and leave by the exit.",
         tags=("grid-world", DETERMINISTIC),

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from env_registry.axes import Axis, ChoiceAxis, FloatAxis, IntAxis, Scalar
+from env_registry.axes import Axis, IntAxis, Scalar
 from env_registry.family import Actions, Actor, Domain, Family, Observations, Traits
+from env_registry.shorthand import choice, number, size
 from env_registry.simulator import SINGLE_AGENT, Kind, Simulator
 
 _CARDS = 52  # of a deck
@@ -27,49 +28,29 @@ _DECK = ("deck.idx", "deck.hands", "deck.deck_len")
 # ------------------------------------------------------------------ axes
 
 
-def _whole(name: str, default: int, low: int, high: int, levels: tuple[int, ...], what: str, unit: str = "") -> IntAxis:
-    return IntAxis(name=name, default=default, low=low, high=high, levels=levels, unit=unit, description=what)
-
-
-def _choice(name: str, choices: tuple[str, ...], what: str) -> ChoiceAxis:
-    return ChoiceAxis(name=name, default=choices[0], choices=choices, levels=choices[1:], description=what)
-
-
-def _number(
-    name: str, default: float, low: float, high: float, levels: tuple[float, ...], what: str, unit: str
-) -> FloatAxis:
-    return FloatAxis(
-        name=name,
-        default=default,
-        low=low,
-        high=high,
-        levels=levels,
-        unit=unit,
-        description=what,
-        randomisable=True,
-    )
+_choice = partial(choice, randomisable=False)
 
 
 def _decks(high: int, levels: tuple[int, ...]) -> IntAxis:
-    return _whole("num_decks", 1, 1, high, levels, "packs of 52 cards", "packs")
+    return size("num_decks", 1, 1, high, levels, "packs of 52 cards", "packs")
 
 
-_LENGTH = _whole("max_episode_length", 200, 10, 1000, (40, 80), "steps after which the episode is truncated", "steps")
-_NOISE = _number("noise_sigma", 0.1, 0.0, 1.0, (0.02, 0.2, 0.4), "standard deviation of the noise on what is seen", "")
+_LENGTH = size("max_episode_length", 200, 10, 1000, (40, 80), "steps after which the episode is truncated", "steps")
+_NOISE = number("noise_sigma", 0.1, 0.0, 1.0, (0.02, 0.2, 0.4), "standard deviation of the noise on what is seen", "")
 _CARTPOLE = (
-    _number("gravity", 9.8, 0.0, 30.0, (2.45, 4.9, 14.7, 19.6), "gravitational acceleration", "m/s^2"),
-    _number("masscart", 1.0, 0.1, 10.0, (0.25, 0.5, 2.0, 4.0), "mass of the cart", "kg"),
-    _number("masspole", 0.1, 0.01, 5.0, (0.05, 0.2, 0.5, 1.0), "mass of the pole", "kg"),
-    _number("length", 0.5, 0.05, 5.0, (0.25, 1.0, 2.0), "half of the pole's length", "m"),
-    _number("force_mag", 10.0, 1.0, 50.0, (5.0, 15.0, 25.0), "force of a push", "N"),
-    _number("tau", 0.02, 0.001, 0.1, (0.01, 0.04), "time between two actions", "s"),
+    number("gravity", 9.8, 0.0, 30.0, (2.45, 4.9, 14.7, 19.6), "gravitational acceleration", "m/s^2"),
+    number("masscart", 1.0, 0.1, 10.0, (0.25, 0.5, 2.0, 4.0), "mass of the cart", "kg"),
+    number("masspole", 0.1, 0.01, 5.0, (0.05, 0.2, 0.5, 1.0), "mass of the pole", "kg"),
+    number("length", 0.5, 0.05, 5.0, (0.25, 1.0, 2.0), "half of the pole's length", "m"),
+    number("force_mag", 10.0, 1.0, 50.0, (5.0, 15.0, 25.0), "force of a push", "N"),
+    number("tau", 0.02, 0.001, 0.1, (0.01, 0.04), "time between two actions", "s"),
     _LENGTH,
 )
 _PENDULUM = (
-    _number("g", 10.0, 0.0, 30.0, (2.5, 5.0, 15.0), "gravitational acceleration", "m/s^2"),
-    _number("m", 1.0, 0.1, 10.0, (0.5, 2.0, 4.0), "mass of the rod", "kg"),
-    _number("l", 1.0, 0.2, 5.0, (0.5, 1.5, 2.5), "length of the rod", "m"),
-    _number("dt", 0.05, 0.005, 0.2, (0.025, 0.1), "time between two actions", "s"),
+    number("g", 10.0, 0.0, 30.0, (2.5, 5.0, 15.0), "gravitational acceleration", "m/s^2"),
+    number("m", 1.0, 0.1, 10.0, (0.5, 2.0, 4.0), "mass of the rod", "kg"),
+    number("l", 1.0, 0.2, 5.0, (0.5, 1.5, 2.5), "length of the rod", "m"),
+    number("dt", 0.05, 0.005, 0.2, (0.025, 0.1), "time between two actions", "s"),
     _LENGTH,
 )
 _ARGUMENTS_OF_CONTROL = ("max_episode_length", "noise_sigma")
@@ -200,7 +181,7 @@ _TASKS = {
     "repeat_previous": _Task(
         module="repeat_previous",
         made_by="RepeatPrevious",
-        axes=(_decks(4, (2, 3)), _whole("k", 4, 1, 48, (1, 8, 16, 32), "how many cards back", "cards")),
+        axes=(_decks(4, (2, 3)), size("k", 4, 1, 48, (1, 8, 16, 32), "how many cards back", "cards")),
         state=(*_DECK, "dealt_cards"),
         horizon=_all_cards,
         description="Name the suit of the card that was dealt some steps ago.",
@@ -240,7 +221,7 @@ _TASKS = {
         module="battleship",
         made_by="Battleship",
         axes=(
-            _whole("board_size", 10, 6, 20, (6, 8, 14), "width and height of the sea", "cells"),
+            size("board_size", 10, 6, 20, (6, 8, 14), "width and height of the sea", "cells"),
             _choice("fleet", tuple(_FLEETS), "lengths of the ships, in cells"),
         ),
         build=_battleship,
@@ -262,8 +243,8 @@ _TASKS = {
         module="multiarmed_bandit",
         made_by="MultiarmedBandit",
         axes=(
-            _whole("num_bandits", 10, 2, 100, (2, 5, 20, 40), "bandits", "bandits"),
-            _whole("episode_length", 200, 10, 1000, (40, 80), "pulls of an episode", "steps"),
+            size("num_bandits", 10, 2, 100, (2, 5, 20, 40), "bandits", "bandits"),
+            size("episode_length", 200, 10, 1000, (40, 80), "pulls of an episode", "steps"),
         ),
         state=("bandits", "info", "num_steps"),
         horizon=lambda values: int(values["episode_length"]),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from env_registry.family import Actions, Family
-from env_registry.social.dynamics.declared import TOGETHER, choice, count, family, number, task, whole
+from env_registry.shorthand import choice, number, size, task, whole
+from env_registry.social.dynamics.declared import TOGETHER, family
 
 RULES = (
     "first_price",
@@ -28,7 +29,7 @@ FAMILIES: tuple[Family, ...] = (
         task("rule", RULES, "who wins and what is paid"),
         task("values", VALUES, "what signals say of what an item is worth"),
         *TOGETHER,
-        count("players", 4, 2, 12, (2, 8), "bidders that learn"),
+        size("players", 4, 2, 12, (2, 8), "bidders that learn"),
         whole("rivals", 0, 0, 12, (1, 4), "bidders that bid 0.8 of their signal"),
         _DISTRIBUTION,
         number("signal_noise", 0.3, 0.0, 1.0, (0.1, 0.8), "largest error of a signal of a common value"),
@@ -47,7 +48,7 @@ FAMILIES: tuple[Family, ...] = (
         "exchange_env.Exchange",
         task("rule", EXCHANGES, "who trades at which price"),
         *TOGETHER,
-        count("pairs", 3, 1, 8, (1, 6), "buyers, and as many sellers"),
+        size("pairs", 3, 1, 8, (1, 6), "buyers, and as many sellers"),
         _DISTRIBUTION,
         number("k", 0.5, 0.0, 1.0, (0.0, 1.0), "weight of the bid in the price"),
         number("fee", 0.0, 0.0, 1.0, (0.1, 0.3), "what a trade costs each side"),

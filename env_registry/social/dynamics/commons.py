@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from env_registry.family import Actions, Family
-from env_registry.social.dynamics.declared import TOGETHER, chance, count, family, number, task
+from env_registry.shorthand import number, probability, size, task
+from env_registry.social.dynamics.declared import TOGETHER, family
 
 RESOURCES = (
     "logistic",
@@ -24,7 +25,7 @@ FAMILIES: tuple[Family, ...] = (
         "commons_env.Commons",
         task("resource", RESOURCES, "how stocks grow"),
         *TOGETHER,
-        count("players", 4, 2, 16, (2, 8), "players"),
+        size("players", 4, 2, 16, (2, 8), "players"),
         number("growth_rate", 0.5, 0.0, 3.0, (0.2, 1.0, 2.0), "growth of a small stock", "1/round"),
         number("catchability", 0.5, 0.0, 1.0, (0.2, 1.0), "share of a stock that full effort of all takes"),
         number("initial_stock", 0.5, 0.0, 1.0, (0.2, 1.0), "stock at the start, of the capacity"),
@@ -32,7 +33,7 @@ FAMILIES: tuple[Family, ...] = (
         number("tax", 0.0, 0.0, 1.0, (0.4, 1.0), "share of the harvest that is divided among all"),
         number("growth_noise", 0.0, 0.0, 2.0, (0.1, 0.4), "standard deviation of a factor on stocks"),
         number("survey_noise", 0.0, 0.0, 2.0, (0.1, 0.4), "relative standard deviation of the stocks seen"),
-        chance("shock", 0.0, (0.05, 0.2), "that all stocks are halved in a round"),
+        probability("shock", (0.05, 0.2), "that all stocks are halved in a round"),
         actions=Actions.CONTINUOUS,
         description="Players harvest a fishery, a forest or groundwater that grows back by itself.",
         source="Clark 1990, Mathematical bioeconomics; Ostrom, Gardner and Walker 1994, Rules, games, and commons",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from env_registry.family import Actions, Family
-from env_registry.social.dynamics.declared import TOGETHER, choice, count, family, number, task, whole
+from env_registry.shorthand import choice, number, size, task, whole
+from env_registry.social.dynamics.declared import TOGETHER, family
 
 GAMES = (
     "braess",
@@ -23,7 +24,7 @@ FAMILIES: tuple[Family, ...] = (
         "congestion_env.Congestion",
         task("game", GAMES, "what options pay"),
         *TOGETHER,
-        count("players", 6, 2, 24, (3, 15), "players"),
+        size("players", 6, 2, 24, (3, 15), "players"),
         whole("commuters", 0, 0, 48, (6, 24), "further participants, who go where it was best"),
         number("capacity", 0.6, 0.1, 2.0, (0.3, 0.9), "how many an option takes"),
         number("steepness", 1.0, 0.2, 8.0, (0.5, 3.0), "power of the load in a cost"),

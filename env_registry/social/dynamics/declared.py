@@ -1,4 +1,4 @@
-"""How the families of social dynamics are declared: shared axes, short forms of axes, and the making of simulators."""
+"""How the families of social dynamics are declared: shared axes and the making of simulators."""
 
 from __future__ import annotations
 
@@ -7,79 +7,18 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from env_registry.axes import Axis, ChoiceAxis, FloatAxis, IntAxis, Scalar
+from env_registry.axes import Axis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
+from env_registry.shorthand import number, probability, size
 from env_registry.simulator import Kind, Simulator
-
-# ------------------------------------------------------------------ short forms
-
-
-def count(
-    name: str, default: int, low: int, high: int, levels: tuple[int, ...], description: str, unit: str = ""
-) -> IntAxis:
-    """A size, which changes spaces or agents."""
-    return IntAxis(name=name, default=default, low=low, high=high, levels=levels, unit=unit, description=description)
-
-
-def whole(name: str, default: int, low: int, high: int, levels: tuple[int, ...], description: str) -> IntAxis:
-    return IntAxis(
-        name=name, default=default, low=low, high=high, levels=levels, description=description, randomisable=True
-    )
-
-
-def number(
-    name: str, default: float, low: float, high: float, levels: tuple[float, ...], description: str, unit: str = ""
-) -> FloatAxis:
-    return FloatAxis(
-        name=name,
-        default=default,
-        low=low,
-        high=high,
-        levels=levels,
-        unit=unit,
-        description=description,
-        randomisable=True,
-    )
-
-
-def chance(name: str, default: float, levels: tuple[float, ...], description: str) -> FloatAxis:
-    return number(name, default, 0.0, 1.0, levels, description, "probability")
-
-
-def choice(name: str, choices: tuple[str, ...], description: str, *, randomisable: bool = True) -> ChoiceAxis:
-    """The first choice is the default, the others are levels."""
-    return ChoiceAxis(
-        name=name,
-        default=choices[0],
-        levels=choices[1:],
-        choices=choices,
-        description=description,
-        randomisable=randomisable,
-    )
-
-
-def task(name: str, choices: tuple[str, ...], description: str) -> ChoiceAxis:
-    """The first choice is the default."""
-    return ChoiceAxis(
-        name=name, default=choices[0], levels=choices[1:], choices=choices, description=description, task=True
-    )
-
 
 # ------------------------------------------------------------------ shared axes
 
-ROUNDS = IntAxis(
-    name="rounds",
-    default=50,
-    low=1,
-    high=1000,
-    levels=(20, 100),
-    unit="rounds",
-    description="rounds after which the episode is truncated",
-)
+ROUNDS = size("rounds", 50, 1, 1000, (20, 100), "rounds after which the episode is truncated", "rounds")
 CONTINUATION = number(
     "continuation", 1.0, 0.0, 1.0, (0.9, 0.97), "probability that the episode goes on after a round", "probability"
 )
-TREMBLE = chance("tremble", 0.0, (0.05, 0.2), "that a player's action is replaced by a random one")
+TREMBLE = probability("tremble", (0.05, 0.2), "that a player's action is replaced by a random one")
 ALTRUISM = number(
     "altruism", 0.0, -1.0, 1.0, (-1.0, -0.4, 0.4, 1.0), "weight of the others' mean payoff in a player's reward"
 )

@@ -17,8 +17,9 @@ from typing import Any
 
 from env_registry.axes import Scalar
 from env_registry.family import Actions, Family
+from env_registry.shorthand import choice, number, probability, size, task
 from env_registry.simulator import Simulator
-from env_registry.social.dynamics.declared import TOGETHER, chance, choice, count, family, number, task
+from env_registry.social.dynamics.declared import TOGETHER, family
 from env_registry.social.dynamics.strategies import LEARNERS, MEMORY_ONE, MIXED
 
 # ------------------------------------------------------------------ ordinal games
@@ -211,14 +212,14 @@ def dilemma_payoffs(game: str, temptation: float) -> Mapping[str, Any]:
 
 # ------------------------------------------------------------------ axes
 
-MEMORY = count("memory", 1, 1, 10, (2, 5), "last rounds that a player sees", "rounds")
-MISPERCEPTION = chance("misperception", 0.0, (0.1, 0.3), "that a player sees a random action in place of the other's")
+MEMORY = size("memory", 1, 1, 10, (2, 5), "last rounds that a player sees", "rounds")
+MISPERCEPTION = probability("misperception", (0.1, 0.3), "that a player sees a random action in place of the other's")
 NOISE = number("payoff_noise", 0.0, 0.0, 4.0, (0.25, 1.0), "standard deviation of noise on each payoff")
 STAKES = number("stakes", 1.0, 0.1, 10.0, (0.4, 2.5), "factor on the second player's payoffs", "x")
 GROWTH = number("growth", 1.0, 0.9, 1.1, (0.95, 1.05), "factor on all payoffs from one round to the next", "x")
-MESSAGES = count("messages", 1, 1, 4, (2, 4), "messages that a player can send with its action; 1: silence")
+MESSAGES = size("messages", 1, 1, 4, (2, 4), "messages that a player can send with its action; 1: silence")
 CURVATURE = number("curvature", 1.0, 0.2, 5.0, (0.4, 2.5), "power of a payoff's place between the worst and the best")
-PARTNER_TREMBLE = chance("partner_tremble", 0.0, (0.05, 0.2), "that the partner's action is replaced by a random one")
+PARTNER_TREMBLE = probability("partner_tremble", (0.05, 0.2), "that the partner's action is replaced by a random one")
 TEMPTATION = number("temptation", 1.0, 0.5, 2.0, (0.7, 1.5), "factor on what defecting alone pays", "x")
 
 _TABLE = (MEMORY, MISPERCEPTION, NOISE, STAKES, GROWTH)

@@ -7,7 +7,8 @@ from functools import partial
 
 from env_registry.axes import Scalar
 from env_registry.family import Family
-from env_registry.social.openspiel.game import DETERMINISTIC, Parameters, choice, game, switch, whole, with_integer
+from env_registry.shorthand import size
+from env_registry.social.openspiel.game import DETERMINISTIC, Parameters, choice, game, switch, with_integer
 
 _TAGS = ("board", "zero-sum", DETERMINISTIC)
 
@@ -19,17 +20,17 @@ def _piles(values: Mapping[str, Scalar]) -> Parameters:
 FAMILIES: tuple[Family, ...] = (
     game(
         "connect_four",
-        whole("rows", 6, 4, 12, (5, 8), "rows of the board", "cells"),
-        whole("columns", 7, 4, 12, (5, 9), "columns of the board", "cells"),
-        whole("x_in_row", 4, 3, 6, (3, 5), "discs in a line that win"),
+        size("rows", 6, 4, 12, (5, 8), "rows of the board", "cells"),
+        size("columns", 7, 4, 12, (5, 9), "columns of the board", "cells"),
+        size("x_in_row", 4, 3, 6, (3, 5), "discs in a line that win"),
         horizon=42,
         description="Players drop discs into columns; a line of them wins.",
         tags=_TAGS,
     ),
     game(
         "gomoku",
-        whole("size", 7, 3, 19, (5, 9), "length of the board's sides", "cells"),
-        whole("connect", 4, 3, 6, (3, 5), "stones in a line that decide"),
+        size("size", 7, 3, 19, (5, 9), "length of the board's sides", "cells"),
+        size("connect", 4, 3, 6, (3, 5), "stones in a line that decide"),
         switch("anti", False, "whether the line loses instead of winning"),
         switch("wrap", False, "whether lines go on at the opposite side"),
         horizon=49,
@@ -38,15 +39,15 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "breakthrough",
-        whole("rows", 8, 4, 12, (5, 10), "rows of the board", "cells"),
-        whole("columns", 8, 3, 12, (4, 10), "columns of the board", "cells"),
+        size("rows", 8, 4, 12, (5, 10), "rows of the board", "cells"),
+        size("columns", 8, 3, 12, (4, 10), "columns of the board", "cells"),
         horizon=209,
         description="Pawns race to the other side and take diagonally.",
         tags=_TAGS,
     ),
     game(
         "hex",
-        whole("board_size", 7, 3, 13, (4, 5, 11), "length of the board's sides", "cells"),
+        size("board_size", 7, 3, 13, (4, 5, 11), "length of the board's sides", "cells"),
         switch("swap", False, "whether the second player may take the first stone over"),
         horizon=49,
         description="Each player joins two opposite sides of a rhombus of hexagons.",
@@ -54,21 +55,21 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "y",
-        whole("board_size", 9, 3, 19, (5, 13), "length of the board's sides", "cells"),
+        size("board_size", 9, 3, 19, (5, 13), "length of the board's sides", "cells"),
         horizon=45,
         description="Players join all three sides of a triangle of hexagons.",
         tags=_TAGS,
     ),
     game(
         "havannah",
-        whole("board_size", 5, 3, 10, (3, 4, 8), "length of the board's sides", "cells"),
+        size("board_size", 5, 3, 10, (3, 4, 8), "length of the board's sides", "cells"),
         horizon=61,
         description="Rings, bridges and forks on a hexagon of hexagons win.",
         tags=_TAGS,
     ),
     game(
         "go",
-        whole("board_size", 7, 4, 19, (5, 9), "length of the board's sides", "cells"),
+        size("board_size", 7, 4, 19, (5, 9), "length of the board's sides", "cells"),
         horizon=98,
         description="Players surround territory; Tromp-Taylor rules.",
         tags=_TAGS,
@@ -81,8 +82,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "clobber",
-        whole("rows", 5, 2, 10, (4, 7), "rows of the board", "cells"),
-        whole("columns", 6, 2, 10, (4, 8), "columns of the board", "cells"),
+        size("rows", 5, 2, 10, (4, 7), "rows of the board", "cells"),
+        size("columns", 6, 2, 10, (4, 8), "columns of the board", "cells"),
         horizon=29,
         description="Each move takes a neighbouring stone; who cannot move loses.",
         tags=_TAGS,
@@ -97,8 +98,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "dots_and_boxes",
-        whole("num_rows", 2, 1, 6, (3, 4), "rows of boxes"),
-        whole("num_cols", 2, 1, 6, (3, 4), "columns of boxes"),
+        size("num_rows", 2, 1, 6, (3, 4), "rows of boxes"),
+        size("num_cols", 2, 1, 6, (3, 4), "columns of boxes"),
         switch("utility_margin", False, "whether the reward is the lead in boxes instead of win or loss"),
         horizon=12,
         description="Players draw edges; who closes a box owns it and moves again.",
@@ -106,8 +107,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "oware",
-        whole("num_houses_per_player", 6, 3, 9, (4, 8), "houses of each player"),
-        whole("num_seeds_per_house", 4, 2, 8, (3, 6), "seeds in each house at the start"),
+        size("num_houses_per_player", 6, 3, 9, (4, 8), "houses of each player"),
+        size("num_seeds_per_house", 4, 2, 8, (3, 6), "seeds in each house at the start"),
         horizon=1000,
         description="A mancala game: players sow seeds and capture houses of two or three.",
         tags=_TAGS,

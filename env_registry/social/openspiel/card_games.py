@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from env_registry.axes import Scalar
 from env_registry.family import Actions, Family
-from env_registry.social.openspiel.game import Parameters, choice, game, players, switch, whole
+from env_registry.shorthand import size
+from env_registry.social.openspiel.game import Parameters, choice, game, players, switch
 
 _TRICKS = ("cards", "tricks")
 
@@ -130,12 +131,12 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "oh_hell",
-        whole("players", 3, 3, 7, (5, 7), "number of players"),
-        whole("num_suits", 4, 3, 4, (3,), "suits of cards"),
-        whole("num_cards_per_suit", 13, 8, 13, (8,), "cards of each suit"),
-        whole("num_tricks_fixed", 0, 0, 3, (1, 3), "tricks of a hand; 0: a random number of them"),
+        size("players", 3, 3, 7, (5, 7), "number of players"),
+        size("num_suits", 4, 3, 4, (3,), "suits of cards"),
+        size("num_cards_per_suit", 13, 8, 13, (8,), "cards of each suit"),
+        size("num_tricks_fixed", 0, 0, 3, (1, 3), "tricks of a hand; 0: a random number of them"),
         switch("off_bid_penalty", False, "whether a wrong bid costs points"),
-        whole("points_per_trick", 1, 1, 10, (3,), "points for a trick"),
+        size("points_per_trick", 1, 1, 10, (3,), "points for a trick"),
         horizon=lambda values: 2 * (int(values["num_suits"]) * int(values["num_cards_per_suit"]) + 2),
         description="Players bid how many tricks they will take, and should take exactly so many.",
         tags=_TRICKS,
@@ -162,8 +163,8 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "crazy_eights",
         players(5, 10, (2, 3, 8)),
-        whole("max_draw_cards", 5, 1, 5, (1, 2), "cards that one draws at most before passing", "cards"),
-        whole("max_turns", 100, 5, 200, (12, 20), "turns after which the game ends", "turns"),
+        size("max_draw_cards", 5, 1, 5, (1, 2), "cards that one draws at most before passing", "cards"),
+        size("max_turns", 100, 5, 200, (12, 20), "turns after which the game ends", "turns"),
         switch("use_special_cards", False, "whether some cards skip, reverse or make the next player draw"),
         switch("reshuffle", False, "whether the discards are shuffled when the pack is used up"),
         horizon=10_000,
@@ -180,7 +181,7 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "repeated_leduc_poker",
         players(2, 6, (3, 5)),
-        whole("num_hands", 2, 1, 10, (4, 8), "hands", "hands"),
+        size("num_hands", 2, 1, 10, (4, 8), "hands", "hands"),
         switch("suit_isomorphism", False, "whether suits, which never matter, are hidden"),
         horizon=lambda values: int(values["num_hands"]) * (7 * int(values["players"]) - 4),
         description="Hands of Leduc poker, one after the other.",
@@ -190,7 +191,7 @@ FAMILIES: tuple[Family, ...] = (
         "universal_poker",
         choice("variant", tuple(_POKERS), "cards, rounds and limits of the bets", task=True),
         players(2, 4, (3, 4)),
-        whole("stack", 40, 6, 200, (10, 20, 100), "chips of each player at the start; the blinds are 1 and 2"),
+        size("stack", 40, 6, 200, (10, 20, 100), "chips of each player at the start; the blinds are 1 and 2"),
         choice("bets", ("fcpa", "fc", "fchpa"), "fold, call, half pot, pot, all-in: what may be bet without a limit"),
         horizon=_poker_horizon,
         name="poker",
@@ -216,8 +217,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "python_liars_poker",
-        whole("hand_length", 5, 2, 10, (3, 8), "digits in a hand"),
-        whole("num_digits", 5, 3, 10, (3, 8), "digits that there are"),
+        size("hand_length", 5, 2, 10, (3, 8), "digits in a hand"),
+        size("num_digits", 5, 3, 10, (3, 8), "digits that there are"),
         horizon=lambda values: 4 * int(values["hand_length"]) * int(values["num_digits"]),
         name="liars_poker",
         description="Players bid how often a digit is in all hands together, until all others challenge.",
@@ -227,9 +228,9 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "yacht",
         players(2, 4, (3,)),
-        whole("num_dice", 5, 2, 5, (3,), "dice"),
-        whole("dice_sides", 6, 3, 6, (4,), "sides of a die"),
-        whole("rolls_per_turn", 3, 1, 5, (1, 2), "rolls of a turn"),
+        size("num_dice", 5, 2, 5, (3,), "dice"),
+        size("dice_sides", 6, 3, 6, (4,), "sides of a die"),
+        size("rolls_per_turn", 3, 1, 5, (1, 2), "rolls of a turn"),
         horizon=lambda values: int(values["players"]) * 12 * (int(values["rolls_per_turn"]) + 1),
         description="Players roll dice, keep some of them and fill twelve boxes with the best of them.",
         tags=("dice", "zero-sum"),
@@ -237,9 +238,9 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "negotiation",
         switch("enable_utterances", True, "whether each offer comes with a message of free symbols"),
-        whole("num_items", 3, 2, 5, (2, 5), "kinds of items"),
-        whole("num_symbols", 5, 2, 6, (2,), "symbols of a message"),
-        whole("utterance_dim", 3, 1, 3, (1,), "symbols in a message"),
+        size("num_items", 3, 2, 5, (2, 5), "kinds of items"),
+        size("num_symbols", 5, 2, 6, (2,), "symbols of a message"),
+        size("utterance_dim", 3, 1, 3, (1,), "symbols in a message"),
         horizon=20,
         description="Two players with private values divide random items by offers and cheap talk.",
         tags=("negotiation", "communication"),

@@ -6,7 +6,8 @@ from functools import partial
 
 from env_registry.axes import Axis
 from env_registry.family import Family
-from env_registry.social.openspiel.game import DETERMINISTIC, choice, game, switch, whole, with_integer
+from env_registry.shorthand import size
+from env_registry.social.openspiel.game import DETERMINISTIC, choice, game, switch, with_integer
 
 LONGEST = 17695
 """Half-moves of the longest game under the rules of draws, as OpenSpiel counts them."""
@@ -27,7 +28,7 @@ FAMILIES: tuple[Family, ...] = (
     _chess(
         "crazyhouse",
         _CHESS960,
-        whole("insanity", 1, 0, 4, (2, 4), "pieces of its kind that a capture puts into the captor's hand", "pieces"),
+        size("insanity", 1, 0, 4, (2, 4), "pieces of its kind that a capture puts into the captor's hand", "pieces"),
         description="Chess in which captured pieces change sides and may be dropped back onto the board.",
     ),
     _chess(
@@ -45,7 +46,7 @@ FAMILIES: tuple[Family, ...] = (
     _chess(
         "rbc",
         _BOARD,
-        whole("sense_size", 3, 1, 4, (1, 2), "width of the square that a player may sense before a move", "cells"),
+        size("sense_size", 3, 1, 4, (1, 2), "width of the square that a player may sense before a move", "cells"),
         switch("sense_border", False, "whether the sensed square may reach beyond the border"),
         description="Reconnaissance blind chess: sense a square of the board, then move in the dark; taking the king "
         "wins.",

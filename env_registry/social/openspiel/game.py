@@ -11,41 +11,22 @@ from functools import partial
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, IntAxis, Scalar
+from env_registry import shorthand
+from env_registry.axes import Axis, IntAxis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
+from env_registry.shorthand import size
 from env_registry.simulator import Kind, Simulator
 
 Parameters: TypeAlias = Mapping[str, Any]
 DETERMINISTIC = "deterministic"  # tag of games without chance: the seed changes nothing
 
 
-def whole(
-    name: str, default: int, low: int, high: int, levels: tuple[int, ...], description: str, unit: str = ""
-) -> IntAxis:
-    return IntAxis(name=name, default=default, low=low, high=high, levels=levels, unit=unit, description=description)
-
-
-def number(
-    name: str, default: float, low: float, high: float, levels: tuple[float, ...], description: str
-) -> FloatAxis:
-    return FloatAxis(
-        name=name, default=default, low=low, high=high, levels=levels, description=description, randomisable=True
-    )
-
-
-def switch(name: str, default: bool, description: str) -> BoolAxis:
-    return BoolAxis(name=name, default=default, levels=(not default,), description=description)
-
-
-def choice(name: str, choices: tuple[str, ...], description: str, *, task: bool = False) -> ChoiceAxis:
-    """The first is the default, the others are its levels."""
-    return ChoiceAxis(
-        name=name, default=choices[0], choices=choices, levels=choices[1:], description=description, task=task
-    )
+switch = partial(shorthand.switch, randomisable=False)
+choice = partial(shorthand.choice, randomisable=False)
 
 
 def players(default: int, high: int, levels: tuple[int, ...]) -> IntAxis:
-    return whole("players", default, 2, high, levels, "number of players")
+    return size("players", default, 2, high, levels, "number of players")
 
 
 def with_integer(name: str, values: Mapping[str, Scalar]) -> Parameters:

@@ -6,16 +6,8 @@ from collections.abc import Mapping
 
 from env_registry.axes import Scalar
 from env_registry.family import Actions, Family
-from env_registry.social.openspiel.game import (
-    DETERMINISTIC,
-    Parameters,
-    choice,
-    game,
-    number,
-    players,
-    switch,
-    whole,
-)
+from env_registry.shorthand import number, size
+from env_registry.social.openspiel.game import DETERMINISTIC, Parameters, choice, game, players, switch
 
 
 def _square(values: Mapping[str, Scalar]) -> Parameters:
@@ -41,8 +33,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "liars_dice",
-        whole("numdice", 1, 1, 4, (2, 3), "dice of each player"),
-        whole("dice_sides", 6, 2, 10, (4, 8), "sides of a die"),
+        size("numdice", 1, 1, 4, (2, 3), "dice of each player"),
+        size("dice_sides", 6, 2, 10, (4, 8), "sides of a die"),
         choice("bidding_rule", ("reset-face", "reset-quantity"), "what a higher bid may reset"),
         horizon=13,
         description="Players bid on all dice but see only their own, until one calls the bluff.",
@@ -58,7 +50,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "dark_hex",
-        whole("board_size", 3, 2, 6, (4, 5), "length of the board's sides", "cells"),
+        size("board_size", 3, 2, 6, (4, 5), "length of the board's sides", "cells"),
         choice("gameversion", ("cdh", "adh"), "whether one moves again after hitting a taken cell (cdh)"),
         choice("obstype", ("reveal-nothing", "reveal-numturns"), "what is told of the other's turns"),
         horizon=17,
@@ -71,9 +63,9 @@ FAMILIES: tuple[Family, ...] = (
         number("item_value", 1.0, 0.5, 10.0, (2.0, 4.0), "worth of an illegal item that gets through"),
         number("item_penalty", 2.0, 0.5, 10.0, (1.0, 4.0), "fine for each illegal item that is found"),
         number("sheriff_penalty", 3.0, 0.5, 10.0, (1.0, 6.0), "compensation for a search that finds nothing"),
-        whole("max_bribe", 3, 1, 8, (2, 5), "highest bribe"),
-        whole("max_items", 3, 1, 8, (2, 5), "highest number of illegal items"),
-        whole("num_rounds", 4, 1, 6, (2, 3), "rounds of bribing"),
+        size("max_bribe", 3, 1, 8, (2, 5), "highest bribe"),
+        size("max_items", 3, 1, 8, (2, 5), "highest number of illegal items"),
+        size("num_rounds", 4, 1, 6, (2, 3), "rounds of bribing"),
         horizon=9,
         description="A smuggler loads a cargo and bribes; a sheriff lets it pass or searches it.",
         tags=("negotiation", DETERMINISTIC),
@@ -81,14 +73,14 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "first_sealed_auction",
         players(2, 8, (3, 5)),
-        whole("max_value", 10, 2, 30, (5, 20), "highest private value"),
+        size("max_value", 10, 2, 30, (5, 20), "highest private value"),
         horizon=2,
         description="Sealed bids below one's private value; the highest wins and pays its bid.",
         tags=("auction",),
     ),
     game(
         "bargaining",
-        whole("max_turns", 10, 2, 20, (4, 6), "turns until talks break down"),
+        size("max_turns", 10, 2, 20, (4, 6), "turns until talks break down"),
         number("discount", 1.0, 0.5, 1.0, (0.7, 0.9), "what is left of the worth after each turn"),
         number("prob_end", 0.0, 0.0, 0.5, (0.1, 0.3), "probability that talks break down after a turn"),
         horizon=10,
@@ -97,14 +89,14 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "trade_comm",
-        whole("num_items", 10, 2, 20, (4, 6), "kinds of items"),
+        size("num_items", 10, 2, 20, (4, 6), "kinds of items"),
         horizon=4,
         description="Players with private items send a message each, then propose a trade.",
         tags=("negotiation", "communication", "cooperative"),
     ),
     game(
         "lewis_signaling",
-        whole("num_messages", 2, 1, 3, (1, 3), "messages to choose from"),
+        size("num_messages", 2, 1, 3, (1, 3), "messages to choose from"),
         horizon=2,
         description="A sender sees one of three states and sends a message; a receiver guesses the state.",
         tags=("communication", "cooperative"),
@@ -112,11 +104,11 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "hanabi",
         players(2, 3, (3,)),  # beyond these ranges the cards may not suffice for the hands, which ends the process
-        whole("colors", 5, 3, 5, (3,), "colours of cards"),
-        whole("ranks", 5, 3, 5, (3,), "ranks of cards"),
-        whole("hand_size", 5, 2, 5, (3, 4), "cards in a hand"),
-        whole("max_information_tokens", 8, 1, 8, (3, 5), "hints in stock"),
-        whole("max_life_tokens", 3, 1, 3, (1, 2), "mistakes that end the game"),
+        size("colors", 5, 3, 5, (3,), "colours of cards"),
+        size("ranks", 5, 3, 5, (3,), "ranks of cards"),
+        size("hand_size", 5, 2, 5, (3, 4), "cards in a hand"),
+        size("max_information_tokens", 8, 1, 8, (3, 5), "hints in stock"),
+        size("max_life_tokens", 3, 1, 3, (1, 2), "mistakes that end the game"),
         horizon=118,
         description="Players who see all hands but their own lay out fireworks in order, by hints.",
         tags=("cards", "cooperative", "communication"),
@@ -124,16 +116,16 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "go_fish",
         players(2, 4, (3, 4)),
-        whole("ranks", 13, 8, 13, (8, 10), "ranks of cards"),  # fewer may not suffice for the hands
-        whole("suits", 4, 3, 4, (3,), "suits of cards, and so the size of a book"),
+        size("ranks", 13, 8, 13, (8, 10), "ranks of cards"),  # fewer may not suffice for the hands
+        size("suits", 4, 3, 4, (3,), "suits of cards, and so the size of a book"),
         horizon=1040,
         description="Players ask each other for ranks to complete books.",
         tags=("cards", "zero-sum"),
     ),
     game(
         "gin_rummy",
-        whole("hand_size", 10, 7, 10, (7,), "cards in a hand"),
-        whole("knock_card", 10, 1, 10, (5,), "deadwood with which one may knock"),
+        size("hand_size", 10, 7, 10, (7,), "cards in a hand"),
+        size("knock_card", 10, 1, 10, (5,), "deadwood with which one may knock"),
         horizon=300,
         description="Players draw and discard to form melds with little deadwood.",
         tags=("cards", "zero-sum"),
@@ -141,8 +133,8 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "pig",
         players(2, 6, (3, 4)),
-        whole("winscore", 50, 10, 100, (20, 100), "score that wins"),
-        whole("diceoutcomes", 6, 3, 20, (4, 10), "sides of the die"),
+        size("winscore", 50, 10, 100, (20, 100), "score that wins"),
+        size("diceoutcomes", 6, 3, 20, (4, 10), "sides of the die"),
         switch("piglet", False, "whether each roll counts one instead of what it shows"),
         horizon=1000,
         description="Players roll as often as they dare; a one loses the turn's score.",

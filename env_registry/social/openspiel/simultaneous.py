@@ -7,17 +7,8 @@ from functools import partial
 
 from env_registry.axes import ChoiceAxis, IntAxis, Scalar
 from env_registry.family import Actions, Family
-from env_registry.social.openspiel.game import (
-    DETERMINISTIC,
-    Parameters,
-    choice,
-    game,
-    number,
-    players,
-    switch,
-    whole,
-    with_integer,
-)
+from env_registry.shorthand import number, size
+from env_registry.social.openspiel.game import DETERMINISTIC, Parameters, choice, game, players, switch, with_integer
 
 # Payoffs are those of OpenSpiel's matrix games.
 _STAGE_GAMES = {
@@ -69,15 +60,15 @@ def _repeated(values: Mapping[str, Scalar]) -> Parameters:
 
 
 def _horizon(default: int, levels: tuple[int, ...]) -> IntAxis:
-    return whole("horizon", default, 5, 1000, levels, "steps until the game ends", "steps")
+    return size("horizon", default, 5, 1000, levels, "steps until the game ends", "steps")
 
 
 FAMILIES: tuple[Family, ...] = (
     game(
         "repeated_game",
         choice("stage_game", tuple(_STAGE_GAMES), "what is repeated", task=True),
-        whole("num_repetitions", 20, 1, 200, (1, 10, 50), "rounds"),
-        whole("recall", 1, 1, 10, (3,), "last rounds that players see"),
+        size("num_repetitions", 20, 1, 200, (1, 10, 50), "rounds"),
+        size("recall", 1, 1, 10, (3,), "last rounds that players see"),
         name="repeated_matrix_game",
         horizon=20,
         actions=Actions.DISCRETE,
@@ -87,7 +78,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "goofspiel",
-        whole("num_cards", 13, 3, 13, (5, 8), "cards of each player"),
+        size("num_cards", 13, 3, 13, (5, 8), "cards of each player"),
         choice("points_order", ("random", "descending", "ascending"), "order of the prizes"),
         choice("returns_type", ("win_loss", "point_difference", "total_points"), "what is rewarded", task=True),
         switch("imp_info", False, "whether bids stay hidden"),
@@ -99,8 +90,8 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "blotto",
         players(2, 3, (3,)),
-        whole("coins", 10, 3, 15, (5, 8), "coins of each player"),
-        whole("fields", 3, 3, 4, (4,), "fields"),
+        size("coins", 10, 3, 15, (5, 8), "coins of each player"),
+        size("fields", 3, 3, 4, (4,), "fields"),
         horizon=1,
         actions=Actions.DISCRETE,
         description="Players spread coins over fields; the most fields won win.",
@@ -108,9 +99,9 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "oshi_zumo",
-        whole("coins", 50, 5, 100, (20, 80), "coins of each player"),
-        whole("size", 3, 1, 6, (1, 5), "half of the field's length", "cells"),
-        whole("min_bid", 0, 0, 3, (1,), "lowest bid", "coins"),
+        size("coins", 50, 5, 100, (20, 80), "coins of each player"),
+        size("size", 3, 1, 6, (1, 5), "half of the field's length", "cells"),
+        size("min_bid", 0, 0, 3, (1,), "lowest bid", "coins"),
         switch("alesia", False, "whether the rules are those of Alesia: a tie costs nothing"),
         horizon=1000,
         description="Players bid coins each round to push a wrestler off the other's end.",
@@ -162,8 +153,8 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "snake",
         choice("players", ("2", "4"), "number of players"),
-        whole("rows", 10, 5, 20, (6, 8), "rows of the grid", "cells"),
-        whole("columns", 10, 5, 20, (6, 8), "columns of the grid", "cells"),
+        size("rows", 10, 5, 20, (6, 8), "rows of the grid", "cells"),
+        size("columns", 10, 5, 20, (6, 8), "columns of the grid", "cells"),
         _horizon(100, (10,)),
         horizon=100,
         actions=Actions.DISCRETE,

@@ -6,16 +6,8 @@ from collections.abc import Mapping
 
 from env_registry.axes import Scalar
 from env_registry.family import Actions, Family
-from env_registry.social.openspiel.game import (
-    DETERMINISTIC,
-    Parameters,
-    choice,
-    game,
-    number,
-    players,
-    switch,
-    whole,
-)
+from env_registry.shorthand import number, size
+from env_registry.social.openspiel.game import DETERMINISTIC, Parameters, choice, game, players, switch
 
 _BOARD = ("board", "zero-sum", DETERMINISTIC)
 _DICE = ("board", "zero-sum", "dice")
@@ -55,7 +47,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "lines_of_action",
-        whole("max_game_length", 1000, 10, 1000, (30, 60, 90), "moves after which the game is drawn", "moves"),
+        size("max_game_length", 1000, 10, 1000, (30, 60, 90), "moves after which the game is drawn", "moves"),
         horizon=lambda values: int(values["max_game_length"]),
         description="Checkers move as far as there are checkers in the line of the move; who joins all of them wins.",
         tags=_BOARD,
@@ -94,8 +86,8 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "quoridor",
-        whole("board_size", 9, 3, 13, (5, 7), "length of the board's sides", "cells"),
-        whole("wall_count", 10, 1, 40, (3, 5, 20), "walls of each player", "walls"),
+        size("board_size", 9, 3, 13, (5, 7), "length of the board's sides", "cells"),
+        size("wall_count", 10, 1, 40, (3, 5, 20), "walls of each player", "walls"),
         players(2, 4, (3, 4)),
         horizon=lambda values: 4 * int(values["board_size"]) ** 2,
         description="Pawns race to the other side of a board on which players raise walls in each other's way.",
@@ -112,7 +104,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "banqi",
-        whole("max_no_progress", 50, 5, 100, (5, 10), "moves without capture or reveal that make a draw", "moves"),
+        size("max_no_progress", 50, 5, 100, (5, 10), "moves without capture or reveal that make a draw", "moves"),
         horizon=lambda values: 32 * int(values["max_no_progress"]) + 64,
         description="Half Chinese chess: pieces lie face down until they are turned over, and take by rank.",
         tags=("board", "zero-sum"),
@@ -126,7 +118,7 @@ FAMILIES: tuple[Family, ...] = (
     game(
         "chinese_checkers",
         choice("players", ("2", "3", "4", "6"), "number of players"),
-        whole("max_moves", 1000, 20, 1000, (20, 50), "moves after which nobody wins", "moves"),
+        size("max_moves", 1000, 20, 1000, (20, 50), "moves after which nobody wins", "moves"),
         horizon=lambda values: int(values["max_moves"]) * (10 * int(values["players"]) + 2),  # with hops
         description="Pieces hop over others across a star to the opposite point.",
         tags=_BOARD,
@@ -143,17 +135,17 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "phantom_go",
-        whole("board_size", 5, 4, 13, (7, 9), "length of the board's sides", "cells"),
+        size("board_size", 5, 4, 13, (7, 9), "length of the board's sides", "cells"),
         number("komi", 7.5, -30.5, 30.5, (-7.5,), "points that White gets for moving second"),
-        whole("handicap", 0, 0, 2, (2,), "stones that Black has at the start", "stones"),
+        size("handicap", 0, 0, 2, (2,), "stones that Black has at the start", "stones"),
         horizon=lambda values: 4 * int(values["board_size"]) ** 2,
         description="Go in which the other's stones are hidden until one hits them.",
         tags=_BOARD,
     ),
     game(
         "cursor_go",
-        whole("board_size", 7, 4, 19, (5, 9, 13), "length of the board's sides", "cells"),
-        whole("max_cursor_moves", 100, 5, 200, (5, 10), "moves of the cursor before a stone must be placed", "moves"),
+        size("board_size", 7, 4, 19, (5, 9, 13), "length of the board's sides", "cells"),
+        size("max_cursor_moves", 100, 5, 200, (5, 10), "moves of the cursor before a stone must be placed", "moves"),
         horizon=lambda values: 2 * int(values["board_size"]) ** 2 * (int(values["max_cursor_moves"]) + 1),
         description="Go in which a cursor is moved to where the stone shall be placed.",
         tags=_BOARD,
@@ -166,9 +158,9 @@ FAMILIES: tuple[Family, ...] = (
     ),
     game(
         "battleship",
-        whole("board_height", 6, 6, 10, (8, 10), "height of the sea", "cells"),
-        whole("board_width", 6, 6, 10, (8, 10), "width of the sea", "cells"),
-        whole("num_shots", 30, 5, 36, (10, 18), "shots of each player", "shots"),
+        size("board_height", 6, 6, 10, (8, 10), "height of the sea", "cells"),
+        size("board_width", 6, 6, 10, (8, 10), "width of the sea", "cells"),
+        size("num_shots", 30, 5, 36, (10, 18), "shots of each player", "shots"),
         choice("fleet", _FLEETS, "lengths of the ships, in cells"),
         switch("allow_repeated_shots", True, "whether a cell may be shot at twice"),
         number("loss_multiplier", 1.0, 0.1, 4.0, (0.3, 2.0), "weight of one's own lost ships in the reward"),

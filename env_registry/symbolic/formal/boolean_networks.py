@@ -7,8 +7,9 @@ Owns which networks and goals count as different tasks and what else may vary; t
 from __future__ import annotations
 
 from env_registry.axes import Axis
+from env_registry.shorthand import number, probability, task
 from env_registry.symbolic.formal.biological_networks import FATES
-from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family, number, probability, task
+from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family
 
 TIME_LIMIT = 200  # steps
 

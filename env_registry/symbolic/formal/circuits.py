@@ -5,16 +5,8 @@ Owns which functions count as different tasks and what else may vary; the dynami
 
 from __future__ import annotations
 
-from env_registry.symbolic.formal.shorthand import (
-    SLIP,
-    choice,
-    count,
-    family,
-    hinted,
-    number,
-    probability,
-    task,
-)
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family, hinted
 
 _HEX = """
     0001 0003 0006 0007 000f 0016 0017 0018 0019 001b 001e 001f 003c 003d 003f 0069 006b 006f 007e 007f 0116

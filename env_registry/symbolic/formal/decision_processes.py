@@ -7,17 +7,8 @@ in `process_env`.
 from __future__ import annotations
 
 from env_registry.axes import Axis
-from env_registry.symbolic.formal.shorthand import (
-    SLIP,
-    choice,
-    count,
-    family,
-    hinted,
-    number,
-    probability,
-    switch,
-    task,
-)
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family, hinted, switch
 
 TIME_LIMIT = 200  # steps
 

@@ -8,16 +8,8 @@ from __future__ import annotations
 
 from env_registry.axes import Axis
 from env_registry.family import Family
-from env_registry.symbolic.formal.shorthand import (
-    SLIP,
-    count,
-    family,
-    hinted,
-    number,
-    probability,
-    switch,
-    task,
-)
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.formal.shorthand import SLIP, count, family, hinted, switch
 
 TIME_LIMIT = 200  # steps
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from env_registry.axes import Axis
 from env_registry.family import Family
-from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family, number, probability, task
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family
 
 TIME_LIMIT = 200  # steps
 

@@ -9,17 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import comb, gcd
 
-from env_registry.symbolic.formal.shorthand import (
-    SLIP,
-    choice,
-    count,
-    family,
-    hinted,
-    number,
-    probability,
-    switch,
-    task,
-)
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family, hinted, switch
 
 TIME_LIMIT = 100  # steps
 

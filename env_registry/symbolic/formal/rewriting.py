@@ -8,16 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from env_registry.symbolic.formal.shorthand import (
-    SLIP,
-    choice,
-    count,
-    family,
-    hinted,
-    number,
-    probability,
-    task,
-)
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family, hinted
 
 TIME_LIMIT = 100  # steps
 

@@ -6,7 +6,8 @@ Owns which rules count as different tasks and what else may vary; the dynamics a
 from __future__ import annotations
 
 from env_registry.axes import Axis
-from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family, number, probability, task
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.formal.shorthand import SLIP, choice, count, family
 
 TIME_LIMIT = 200  # steps
 

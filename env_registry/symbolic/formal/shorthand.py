@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, IntAxis, Scalar
+from env_registry import shorthand
+from env_registry.axes import Axis, BoolAxis, ChoiceAxis, IntAxis, Scalar
 from env_registry.family import Actions, Actor, Domain, Family, Observations, Traits
+from env_registry.shorthand import probability
 from env_registry.simulator import Kind, Simulator
 
 _TRAITS = Traits(kind=Kind.SINGLE, actions=Actions.DISCRETE, observations=Observations.DISCRETE)
@@ -18,37 +20,6 @@ Values = Mapping[str, Scalar]
 
 
 # ------------------------------------------------------------------ axes
-
-
-def task(name: str, choices: Sequence[str], description: str) -> ChoiceAxis:
-    """A choice among base tasks, the first of which is the default."""
-    return ChoiceAxis(
-        name=name,
-        default=choices[0],
-        choices=tuple(choices),
-        levels=tuple(choices[1:]),
-        description=description,
-        task=True,
-    )
-
-
-def probability(name: str, levels: tuple[float, ...], description: str, default: float = 0.0) -> FloatAxis:
-    return number(name, default, 0.0, 1.0, levels, description, unit="probability")
-
-
-def number(
-    name: str, default: float, low: float, high: float, levels: tuple[float, ...], description: str, unit: str = ""
-) -> FloatAxis:
-    return FloatAxis(
-        name=name,
-        default=default,
-        low=low,
-        high=high,
-        levels=levels,
-        unit=unit,
-        description=description,
-        randomisable=True,
-    )
 
 
 def count(
@@ -63,33 +34,17 @@ def count(
     shapes: bool = False,
 ) -> IntAxis:
     """An integer; with `shapes` it changes the spaces."""
-    return IntAxis(
-        name=name,
-        default=default,
-        low=low,
-        high=high,
-        levels=levels,
-        unit=unit,
-        description=description,
-        randomisable=not shapes,
-    )
+    return shorthand.whole(name, default, low, high, levels, description, unit, randomisable=not shapes)
 
 
 def choice(name: str, choices: tuple[str, ...], description: str, *, shapes: bool = False) -> ChoiceAxis:
     """A choice that makes no other task; the first is the default."""
-    return ChoiceAxis(
-        name=name,
-        default=choices[0],
-        choices=choices,
-        levels=choices[1:],
-        description=description,
-        randomisable=not shapes,
-    )
+    return shorthand.choice(name, choices, description, randomisable=not shapes)
 
 
 def switch(name: str, description: str, *, shapes: bool = False) -> BoolAxis:
     """Something that is off unless asked for."""
-    return BoolAxis(name=name, default=False, levels=(True,), description=description, randomisable=not shapes)
+    return shorthand.switch(name, False, description, randomisable=not shapes)
 
 
 SLIP = probability("slip", (0.1, 0.3), "probability that a uniformly drawn action is executed instead")

@@ -6,7 +6,8 @@ Owns how arms pay and change in which task; the dynamics are in `bandit_env`.
 from __future__ import annotations
 
 from env_registry.family import Observations
-from env_registry.symbolic.puzzles.shorthand import SLIP, STEP_COST, count, family, number, probability, switch, task
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.puzzles.shorthand import SLIP, STEP_COST, count, family, switch
 
 TIME_LIMIT = 100  # steps
 

@@ -5,7 +5,8 @@ Owns cranes and goals; the dynamics are in `blocks_env`.
 
 from __future__ import annotations
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family, probability, switch, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family, switch
 
 TIME_LIMIT = 150  # steps
 

@@ -5,7 +5,8 @@ Owns what answers tell in which task; the dynamics are in `code_env`.
 
 from __future__ import annotations
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, count, family, number, probability, switch, task
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, count, family, switch
 
 TIME_LIMIT = 200  # steps
 

@@ -5,7 +5,8 @@ Owns rules and clues; the dynamics are in `filling_env`.
 
 from __future__ import annotations
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, family, probability, switch, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, family, switch
 from env_registry.symbolic.stepped_axis import SteppedIntAxis
 
 TIME_LIMIT = 120  # steps

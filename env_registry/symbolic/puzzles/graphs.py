@@ -5,16 +5,8 @@ Owns problems, players and kinds of graphs; the dynamics are in `graph_env` and 
 
 from __future__ import annotations
 
-from env_registry.symbolic.puzzles.shorthand import (
-    COMMON,
-    ILLEGAL_COST,
-    choice,
-    count,
-    family,
-    probability,
-    switch,
-    task,
-)
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, choice, count, family, switch
 
 GRAPHS = ("random", "grid", "ring", "tree", "bipartite", "preferential")
 """Any two vertices are joined with probability 0.3; as a square lattice; each with the two next on either side; each

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family, probability, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family
 
 TIME_LIMIT = 150  # steps
 

@@ -5,16 +5,8 @@ Owns problems; the dynamics are in `packing_env` and `scheduling_env`.
 
 from __future__ import annotations
 
-from env_registry.symbolic.puzzles.shorthand import (
-    COMMON,
-    ILLEGAL_COST,
-    choice,
-    count,
-    family,
-    number,
-    probability,
-    task,
-)
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, choice, count, family
 
 PACKINGS = (
     "knapsack",

@@ -5,7 +5,8 @@ Owns what mazes contain and what the agent is after; the dynamics are in `maze_e
 
 from __future__ import annotations
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family, probability, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family
 
 TIME_LIMIT = 200  # steps
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family, probability, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family
 
 TIME_LIMIT = 300  # steps
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from functools import cache
 from itertools import combinations, permutations, product
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, count, family, probability, switch, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, count, family, switch
 
 TIME_LIMIT = 150  # steps
 

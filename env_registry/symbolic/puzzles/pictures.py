@@ -5,7 +5,8 @@ Owns what the clues tell in which task; the dynamics are in `picture_env`.
 
 from __future__ import annotations
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, count, family, probability, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, count, family
 
 TIME_LIMIT = 100  # steps
 

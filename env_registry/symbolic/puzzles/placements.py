@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, choice, count, family, probability, switch, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, choice, count, family, switch
 
 TIME_LIMIT = 100  # steps
 

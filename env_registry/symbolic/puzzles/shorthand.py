@@ -8,8 +8,9 @@ from typing import Any
 
 from env_registry.axes import Axis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
+from env_registry.shorthand import number, probability, task
 from env_registry.simulator import Kind, Simulator
-from env_registry.symbolic.formal.shorthand import SLIP, choice, count, hinted, number, probability, switch, task
+from env_registry.symbolic.formal.shorthand import SLIP, choice, count, hinted, switch
 
 __all__ = [
     "COMMON",

@@ -5,7 +5,8 @@ Owns how boxes move in which task; the dynamics are in `sokoban_env`.
 
 from __future__ import annotations
 
-from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family, probability, task
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, count, family
 
 TIME_LIMIT = 150  # steps
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from env_registry.axes import Axis, IntAxis
 from env_registry.family import Family
-from env_registry.symbolic.puzzles.shorthand import COMMON, count, family, number, probability, switch, task
+from env_registry.shorthand import number, probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, count, family, switch
 
 # Names only, so that listing families does not import numpy's generators; a test holds them against `stream_tasks`.
 MEMORY = (

@@ -7,16 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from env_registry.symbolic.puzzles.shorthand import (
-    COMMON,
-    ILLEGAL_COST,
-    choice,
-    count,
-    family,
-    probability,
-    switch,
-    task,
-)
+from env_registry.shorthand import probability, task
+from env_registry.symbolic.puzzles.shorthand import COMMON, ILLEGAL_COST, choice, count, family, switch
 
 TIME_LIMIT = 150  # steps
 
