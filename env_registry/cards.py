@@ -35,6 +35,7 @@ class Card:
     horizon: int  # most steps of an episode, declared
     episode_steps: float | None  # mean of the episodes that ended within 1000 steps
     random_return: float | None  # mean of those episodes, of the first agent, random actions
+    reference_return: float | None  # of an episode, by the family's source; None beside the base task
     reward_low: float
     reward_high: float
     seed_sensitive: bool  # another seed gave other bits under the same actions
@@ -53,14 +54,15 @@ def card_of(spec: Spec) -> Card | None:
     if base_row is None:
         return None
     card = known.card(base, base_row)
+    if spec == base:
+        return card
+    card = replace(card, reference_return=None)
     plain = {axis.name for axis in spec.source.axes if axis.task or axis.randomisable}
     if any(name not in plain for name, _ in spec.parameters):
         card = replace(card, agents=None, observation_spaces=None, action_spaces=None)
     card = replace(card, horizon=spec.source.horizon_of(spec.values))
     for use in spec.modifiers:
         card = use.modifier.card(card, dict(use.arguments))
-    if spec == base:
-        return card
     if row is None:
         return replace(card, fingerprint=None)
     return replace(card, measured=spec.ref, **known.own(row))
@@ -97,6 +99,7 @@ class _Committed:
             measured=task.ref,
             memory_mb=value["memory_mb"][row],
             horizon=source.horizon_of(task.values),
+            reference_return=source.reference_return,
             snapshot="exact" if value["exact"][row] else "replay",
             engines={
                 name: self.versions[name] for name in sorted({source.distribution, "numpy"} & self.versions.keys())

@@ -99,7 +99,8 @@ class Family:
     `make` takes a value for every axis (never a distribution) and returns a fresh simulator. `horizon` is the most
     steps an episode can take, in steps (of all agents together for turn-based games), or a function of the values that
     tells it; what runs in the pool ends. `distribution` names the Python package that holds the engine; its version is
-    part of the runtime. `single_turn` tasks end with their first step and are counted apart.
+    part of the runtime. `single_turn` tasks end with their first step and are counted apart. `reference_return` is the
+    return of an episode with default parameters that the source calls solved, or the most that can be had.
 
     `witness` makes an actor for a simulator just made: the actor is called before every step with the observation (a
     dict by agent, unless the simulator is single-agent) and a random generator, and returns an action as `step` takes
@@ -120,6 +121,7 @@ class Family:
     distribution: str
     tags: tuple[str, ...] = field(default=())
     single_turn: bool = False
+    reference_return: float | None = None
     witness: Callable[[Simulator], Actor] | None = None
 
     def horizon_of(self, values: Mapping[str, Any]) -> int:

@@ -255,6 +255,7 @@ FAMILIES = (
         make=_make_discrete,
         horizon=LANDER_TIME_LIMIT,
         witness=_land,
+        reference_return=200.0,
     ),
     _family(
         "lunar_lander_continuous",
@@ -264,6 +265,7 @@ FAMILIES = (
         make=_make_continuous,
         horizon=LANDER_TIME_LIMIT,
         witness=_land,
+        reference_return=200.0,
     ),
     _family(
         "bipedal_walker",
@@ -273,5 +275,6 @@ FAMILIES = (
         make=_make_walker,
         horizon=_walker_horizon,
         witness=_walk,
+        reference_return=300.0,
     ),
 )

@@ -213,11 +213,13 @@ class _Task:
     state: tuple[str, ...] = ("state",)
     time_step: str = ""
     description: str
+    reference_return: float | None = None
 
 
 _TASKS = (
     _Task(
         name="acrobot",
+        reference_return=-100.0,
         entry_point="acrobot:AcrobotEnv",
         time_limit=500,
         actions=Actions.DISCRETE,
@@ -229,6 +231,7 @@ _TASKS = (
     ),
     _Task(
         name="cartpole",
+        reference_return=475.0,
         entry_point="cartpole:CartPoleEnv",
         time_limit=500,
         actions=Actions.DISCRETE,
@@ -242,6 +245,7 @@ _TASKS = (
     ),
     _Task(
         name="mountain_car",
+        reference_return=-110.0,
         entry_point="mountain_car:MountainCarEnv",
         time_limit=200,
         actions=Actions.DISCRETE,
@@ -253,6 +257,7 @@ _TASKS = (
     ),
     _Task(
         name="mountain_car_continuous",
+        reference_return=90.0,
         entry_point="continuous_mountain_car:Continuous_MountainCarEnv",
         time_limit=999,
         actions=Actions.CONTINUOUS,
@@ -309,6 +314,7 @@ FAMILIES = tuple(
         make=partial(_make, task),
         horizon=task.time_limit,
         description=task.description,
+        reference_return=task.reference_return,
         source=f"https://gymnasium.farama.org/environments/classic_control/{task.name}/",
         licence="MIT",
         distribution="gymnasium",

@@ -173,11 +173,13 @@ class _Task:
     time_limit: int
     axes: tuple[Axis, ...]
     description: str
+    reference_return: float | None = None
 
 
 _TASKS = (
     _Task(
         name="ant",
+        reference_return=6000.0,
         entry_point="ant_v5:AntEnv",
         time_limit=1000,
         axes=(
@@ -198,6 +200,7 @@ _TASKS = (
     ),
     _Task(
         name="half_cheetah",
+        reference_return=4800.0,
         entry_point="half_cheetah_v5:HalfCheetahEnv",
         time_limit=1000,
         axes=(
@@ -212,6 +215,7 @@ _TASKS = (
     ),
     _Task(
         name="hopper",
+        reference_return=3800.0,
         entry_point="hopper_v5:HopperEnv",
         time_limit=1000,
         axes=(
@@ -264,6 +268,7 @@ _TASKS = (
     ),
     _Task(
         name="inverted_double_pendulum",
+        reference_return=9100.0,
         entry_point="inverted_double_pendulum_v5:InvertedDoublePendulumEnv",
         time_limit=1000,
         axes=(
@@ -276,6 +281,7 @@ _TASKS = (
     ),
     _Task(
         name="inverted_pendulum",
+        reference_return=950.0,
         entry_point="inverted_pendulum_v5:InvertedPendulumEnv",
         time_limit=1000,
         axes=(
@@ -287,6 +293,7 @@ _TASKS = (
     ),
     _Task(
         name="pusher",
+        reference_return=0.0,
         entry_point="pusher_v5:PusherEnv",
         time_limit=100,
         axes=(
@@ -302,6 +309,7 @@ _TASKS = (
     ),
     _Task(
         name="reacher",
+        reference_return=-3.75,
         entry_point="reacher_v5:ReacherEnv",
         time_limit=50,
         axes=(
@@ -314,6 +322,7 @@ _TASKS = (
     ),
     _Task(
         name="swimmer",
+        reference_return=360.0,
         entry_point="swimmer_v5:SwimmerEnv",
         time_limit=1000,
         axes=(
@@ -389,6 +398,7 @@ FAMILIES = tuple(
         make=partial(_make, task),
         horizon=task.time_limit,
         description=task.description,
+        reference_return=task.reference_return,
         source=f"https://gymnasium.farama.org/environments/mujoco/{task.name}/",
         licence="MIT",
         distribution="gymnasium",

@@ -106,6 +106,7 @@ class _Task:
     state: tuple[str, ...]
     horizon: int
     description: str
+    reference_return: float | None = None
 
 
 def _frozen_lake(values: Mapping[str, Any]) -> tuple[Any, int]:
@@ -168,6 +169,7 @@ _TASKS = (
     ),
     _Task(
         name="frozen_lake",
+        reference_return=0.7,
         axes=FROZEN_LAKE_AXES,
         make=_frozen_lake,
         state=("s",),
@@ -176,6 +178,7 @@ _TASKS = (
     ),
     _Task(
         name="taxi",
+        reference_return=8.0,
         axes=TAXI_AXES,
         make=_taxi,
         state=("s", "fickle_step"),
@@ -204,6 +207,7 @@ FAMILIES = tuple(
         make=partial(_make, task),
         horizon=task.horizon,
         description=task.description,
+        reference_return=task.reference_return,
         source=f"https://gymnasium.farama.org/environments/toy_text/{task.name}/",
         licence="MIT",
         distribution="gymnasium",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import gymnasium
 import pyarrow.parquet as pq
 import pytest
 
@@ -202,3 +203,35 @@ def test_a_fresh_simulator_and_a_used_one_give_the_same_bits_under_every_family(
         assert one == other, family.name
         used.close()
         fresh.close()
+
+
+@pytest.mark.parametrize(
+    ("family", "id"),
+    [
+        *((f"mujoco/{name}", f"{id}-v5") for name, id in (("ant", "Ant"), ("half_cheetah", "HalfCheetah"))),
+        *((f"mujoco/{name}", f"{id}-v5") for name, id in (("hopper", "Hopper"), ("swimmer", "Swimmer"))),
+        *((f"mujoco/{name}", f"{id}-v5") for name, id in (("reacher", "Reacher"), ("pusher", "Pusher"))),
+        ("mujoco/inverted_pendulum", "InvertedPendulum-v5"),
+        ("mujoco/inverted_double_pendulum", "InvertedDoublePendulum-v5"),
+        ("classic/acrobot", "Acrobot-v1"),
+        ("classic/cartpole", "CartPole-v1"),
+        ("classic/mountain_car", "MountainCar-v0"),
+        ("classic/mountain_car_continuous", "MountainCarContinuous-v0"),
+        ("box2d/lunar_lander", "LunarLander-v3"),
+        ("box2d/bipedal_walker", "BipedalWalker-v3"),
+        ("toytext/frozen_lake", "FrozenLake-v1"),
+        ("toytext/taxi", "Taxi-v4"),
+    ],
+)
+def test_reference_returns_are_gymnasiums_thresholds(family: str, id: str) -> None:
+    assert families()[family].reference_return == gymnasium.spec(id).reward_threshold
+
+
+def test_a_reference_return_holds_for_the_base_task_alone() -> None:
+    base, heavier, late = (
+        card_of(parse(f"classic/cartpole{more}")) for more in ("", ";masspole=0.2", ":delay(steps=1)")
+    )
+    assert base is not None
+    assert heavier is not None
+    assert late is not None
+    assert (base.reference_return, heavier.reference_return, late.reference_return) == (475, None, None)
