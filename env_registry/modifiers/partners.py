@@ -18,6 +18,9 @@ from env_registry.spaces import neutral_value, random_value
 if TYPE_CHECKING:
     from env_registry.cards import Card
 
+MOST_MOVES = 1000
+"""Of partners, until it is the learner's turn."""
+
 
 class _Replaced(Modified):
     """The first agent stays. In turn-based games the partners move until it is its turn, or the game is over."""
@@ -59,11 +62,15 @@ class _Replaced(Modified):
             rng.bit_generator.state = state["rngs"][agent]
 
     def _until_learner(self, answer: tuple[Any, Any, Any, Any, Any]) -> tuple[Any, Any, Any, Any, Any]:
-        """Rewards on the way are summed."""
+        """Rewards on the way are summed. Partners that go round in circles end the episode."""
         observations, rewards, terminations, truncations, infos = answer
+        moves = 0
         while self.inner.actors and self._learner not in self.inner.actors and self._waits(terminations, truncations):
+            if moves == MOST_MOVES:
+                return observations, rewards, terminations, {**truncations, self._learner: True}, infos
             observations, more, terminations, truncations, infos = self.inner.step(self._with_partners({}))
             rewards = {self._learner: rewards.get(self._learner, 0.0) + more.get(self._learner, 0.0)}
+            moves += 1
         return observations, rewards, terminations, truncations, infos
 
     def _waits(self, terminations: dict[Agent, bool], truncations: dict[Agent, bool]) -> bool:
@@ -117,6 +124,7 @@ partner = Modifier(
     fits=needs(kinds=(Kind.PARALLEL, Kind.TURN), actions=tuple(Actions)),
     wrap=_Replaced,
     card=_one_agent,
-    description="All agents but the first become part of the environment and play a fixed policy.",
+    description="All agents but the first become part of the environment and play a fixed policy; an episode in which "
+    f"they make {MOST_MOVES} moves without the first agent's turn is truncated.",
     source="https://doi.org/10.1613/jair.3020",
 )

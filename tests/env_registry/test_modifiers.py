@@ -415,6 +415,19 @@ def test_partners_moves_are_rewarded_to_the_one_who_stays() -> None:
     assert {-1.0, 1.0} <= outcomes
 
 
+def test_partners_that_go_round_in_circles_end_the_episode() -> None:
+    """In Go Fish copies of one question can go on for ever once the learner has no cards left."""
+    simulator = make("openspiel/go_fish;players=4:partner(policy=copy)")
+    rng = np.random.default_rng(0)
+    for seed in range(3):
+        simulator.reset(EpisodeSeeds.of(seed))
+        while simulator.actors:
+            _, _, _, truncations, _ = simulator.step(random_action(simulator, rng))
+        if any(truncations.values()):
+            return
+    pytest.fail("no episode was cut")
+
+
 def test_partners_follow_their_own_stream() -> None:
     def bits(seed: int) -> bytes:
         simulator = make("openspiel/goofspiel:partner(policy=random)")
