@@ -29,8 +29,8 @@ CAP: Mapping[Domain, int] = {Domain.PHYSICS: 170, Domain.SOCIAL: 60, Domain.SYMB
 At most 300; less where there are more tasks, so that domains weigh alike, too."""
 
 SLOW: Mapping[str, int] = {"cable/": 60, "dm_manipulation/": 60, "metaworld/": 60}
-"""Most candidates, and most singles that are measured, of a base task of families whose steps take milliseconds: half of
-the sweep's time went into a tenth of the catalogue."""
+"""Most candidates, and most singles that are measured, of a base task of families whose steps take milliseconds: at the
+common cap half of the sweep's time would go into a tenth of the catalogue."""
 
 Use = tuple[str, Mapping[str, Any]]
 """A modifier's name, with its version where that is not 1, and its arguments other than the defaults."""
