@@ -35,6 +35,11 @@ def sessions(engine: AsyncEngine) -> Sessions:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
+def reads(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections for statements that only read, each for itself: nothing is begun or committed."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
 async def notify(session: AsyncSession, channel: str, payload: str = "") -> None:
     """Wake the listeners of `channel` when this transaction commits."""
     await session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
