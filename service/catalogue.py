@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Select, Text, cast, delete, func, or_, select, text
+from sqlalchemy import ColumnElement, Select, Text, and_, cast, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 import env_registry
 from env_registry import Axis, Card, Distribution, RefProblem, Scalar, Spec
-from env_registry.axes import ValueProblem
+from env_registry.axes import FloatAxis, IntAxis, ValueProblem, format_value
 from env_registry.problems import unknown
 from service import db
 from service.api import schemas
@@ -49,6 +50,9 @@ AT_LEAST: Mapping[str, InstrumentedAttribute[Any]] = {
     "min_effect": Environment.effect,
 }
 """Conditions of `schemas.Where` on single columns."""
+
+MANY_STEPS = 64
+"""A range over more `step`s than these is no longer found by them: an index helps little there."""
 
 COPIED = (*EQUAL, "ref", "family", "agents", "tags", "step_us", "make_ms", "memory_mb", "effect")
 """Columns that hold what is shown as it is."""
@@ -357,11 +361,45 @@ def _has(name: str, wanted: schemas.Range, field: str) -> ColumnElement[bool]:
     axes = _axes().get(name)
     if axes is None:
         raise _refused("a parameter is unknown", unknown(field, "parameter", name, _axes()))
+    having = Environment.family.in_(_families_with(name))
     if wanted.equals is not None:
-        return or_(*(Environment.parameters.contains({name: value}) for value in _meant(axes, wanted.equals, field)))
-    checks = [f"@ {sign} {bound!r}" for sign, bound in ((">=", wanted.min), ("<=", wanted.max)) if bound is not None]
-    path = f'$."{name}" ? ({" && ".join(checks)})' if checks else f'$."{name}"'
-    return Environment.parameters.bool_op("@?")(cast(path, JSONPATH))
+        values = _meant(axes, wanted.equals, field)
+        near, exactly = [level(name, value) for value in values], [_equals(name, value) for value in values]
+        return and_(having, Environment.levels.overlap(near), or_(*exactly))
+    return and_(having, *_in_range(name, wanted))
+
+
+def _in_range(name: str, wanted: schemas.Range) -> Iterable[ColumnElement[bool]]:
+    if wanted.min is None and wanted.max is None:
+        return
+    bounds = [(axis.low, axis.high) for axis in _axes()[name] if isinstance(axis, FloatAxis | IntAxis)]
+    low = min((low for low, _ in bounds), default=0.0) if wanted.min is None else wanted.min
+    high = max((high for _, high in bounds), default=0.0) if wanted.max is None else wanted.max
+    steps = range(step(low), step(high) + 1)
+    if len(steps) <= MANY_STEPS:
+        yield Environment.levels.overlap([f"{name}={number}" for number in steps])
+    path = f'$."{name}" ? (@ >= {low!r} && @ <= {high!r})'
+    yield Environment.parameters.bool_op("@?")(cast(path, JSONPATH))
+
+
+def _equals(name: str, value: Scalar) -> ColumnElement[bool]:
+    return Environment.parameters.contains({name: value})
+
+
+def level(name: str, value: Scalar | Distribution) -> str:
+    """A parameter with about what value it has: what an index over all parameters of all families can hold."""
+    if isinstance(value, float | int) and not isinstance(value, bool):
+        return f"{name}={step(value)}"
+    return f"{name}={format_value(value)}"
+
+
+def step(number: float) -> int:
+    """Its place on a scale of both signs with four steps to each power of two, from 2^-16 to 2^32; ends take all
+    beyond. Never falls where numbers rise."""
+    if abs(number) < 2**-16:
+        return 0
+    steps = math.floor(4 * math.log2(min(abs(number), 2**32))) + 65
+    return steps if number > 0 else -steps
 
 
 def _meant(axes: Sequence[Axis], value: Scalar, field: str) -> list[Any]:
@@ -383,6 +421,11 @@ def _meant(axes: Sequence[Axis], value: Scalar, field: str) -> list[Any]:
 
 def _refused(detail: str, problem: RefProblem) -> Invalid:
     return Invalid(detail, errors=[(problem.field, problem.reason)])
+
+
+@cache
+def _families_with(name: str) -> Sequence[str]:
+    return [family.name for family in env_registry.families().values() if family.axis(name)]
 
 
 @cache
@@ -414,7 +457,7 @@ async def load(session: AsyncSession) -> int:
     await session.execute(delete(Environment))
     await session.execute(delete(CatalogueState))
     specs = sorted(env_registry.enumerate_specs(), key=lambda spec: spec.digest)  # on disk as pages read them
-    await db.copy(session, Environment.__table__, map(_row, specs))
+    await db.copy(session, Environment.__table__, map(row_of, specs))
     await session.execute(text("ANALYZE environment"))  # the planner must know at the first search already
     found = _facets(await _groups(session, select(Environment)))
     counts = {
@@ -441,13 +484,14 @@ def source_sha256() -> str:
     return digest.hexdigest()
 
 
-def _row(spec: Spec) -> dict[str, Any]:
+def row_of(spec: Spec) -> dict[str, Any]:
     environment = show(spec, catalogued=True)
     return {
         **{name: getattr(environment, name) for name in COPIED},
         "digest": bytes.fromhex(spec.digest),
         "modifiers": [use.name for use in spec.modifiers],
         "parameters": json.dumps(environment.parameters),
+        "levels": [level(name, value) for name, value in spec.values.items()],
         "words": _words(f"{spec.ref} {' '.join(environment.tags)} {spec.source.description}"),
         "shown": environment.model_dump_json(),
     }

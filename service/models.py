@@ -130,6 +130,7 @@ class Environment(Base):
     tags: Mapped[list[str]]
     modifiers: Mapped[list[str]]
     parameters: Mapped[dict[str, Any]]
+    levels: Mapped[list[str]]  # parameters with about what value they have; see `catalogue.level`
     step_us: Mapped[float]
     make_ms: Mapped[float]
     memory_mb: Mapped[int]
@@ -139,9 +140,9 @@ class Environment(Base):
     words: Mapped[str] = mapped_column(TSVECTOR)
     shown: Mapped[str]  # the JSON of `schemas.Environment`
     __table_args__ = (
-        *(Index(None, name) for name in ("family", "base_task", "observations", "agents", "engine")),
-        *(Index(None, name) for name in ("step_us", "make_ms", "memory_mb", "effect")),
-        *(Index(None, name, postgresql_using="gin") for name in ("tags", "modifiers", "parameters", "words")),
+        *(Index(None, name) for name in ("domain", "family", "base_task", "kind", "observations", "actions")),
+        *(Index(None, name) for name in ("agents", "engine", "step_us", "make_ms", "memory_mb", "effect")),
+        *(Index(None, name, postgresql_using="gin") for name in ("tags", "modifiers", "levels", "words")),
     )
 
 

@@ -15,6 +15,7 @@ NEW = {
     "actions": sa.Text,
     "agents": sa.BigInteger,
     "engine": sa.Text,
+    "levels": lambda: sa.ARRAY(sa.Text()),
     "make_ms": sa.Double,
     "memory_mb": sa.BigInteger,
     "seed_sensitive": sa.Boolean,
@@ -22,8 +23,11 @@ NEW = {
     "effect": sa.Double,
     "shown": sa.Text,
 }
-SCALARS = ("family", "observations", "agents", "engine", "step_us", "make_ms", "memory_mb", "effect")
-LISTS = ("tags", "parameters")
+SCALARS = (
+    *("domain", "family", "kind", "observations", "actions", "agents", "engine"),
+    *("step_us", "make_ms", "memory_mb", "effect"),
+)
+LISTS = ("tags", "levels")
 """Indexed from now on; base_task, modifiers and words were."""
 
 
