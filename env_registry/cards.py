@@ -6,14 +6,19 @@ Owns the reading of the committed files; reads them without any engine.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from env_registry.catalogue import COSTS, SPECS, base_spec
+from env_registry.catalogue import COSTS, SPECS, base_spec, refs
 from env_registry.costs import unquantised
 from env_registry.spec import Spec
+
+PER_TASK = ("observation_bytes", "episode_steps", "random_return", "reward_low", "reward_high", "seed_sensitive")
+COLUMNS = [*PER_TASK, "exact", "spaces", "fingerprint", "effect"]
+"""Of the file of specs: what is read; every process that shows cards holds them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +79,11 @@ class _Committed:
     def __init__(self) -> None:
         import pyarrow.parquet as pq
 
-        specs, costs = pq.read_table(SPECS), pq.read_table(COSTS)
+        specs, costs = pq.read_table(SPECS, columns=COLUMNS), pq.read_table(COSTS)
         self.versions: Mapping[str, str] = json.loads(specs.schema.metadata[b"runtime"])
         self._columns = {name: table[name].to_pylist() for table in (specs, costs) for name in table.column_names}
-        self.rows = {ref: row for row, ref in enumerate(self._columns["ref"])}
+        self._columns["spaces"] = [sys.intern(text) for text in self._columns["spaces"]]  # many specs have the same
+        self.rows = {ref: row for row, ref in enumerate(refs())}
 
     def own(self, row: int) -> dict[str, Any]:
         """What was measured of every catalogued spec."""
@@ -94,7 +100,6 @@ class _Committed:
         """Of a base task."""
         value = self._columns
         source = task.source
-        names = ("observation_bytes", "episode_steps", "random_return", "reward_low", "reward_high", "seed_sensitive")
         return Card(
             measured=task.ref,
             memory_mb=value["memory_mb"][row],
@@ -104,7 +109,7 @@ class _Committed:
             engines={
                 name: self.versions[name] for name in sorted({source.distribution, "numpy"} & self.versions.keys())
             },
-            **{name: value[name][row] for name in names},
+            **{name: value[name][row] for name in PER_TASK},
             **self.own(row),
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 import rfc8785
 
 from env_registry.axes import Axis, Distribution, Scalar, Value, ValueProblem, format_value, value_json
-from env_registry.family import Family, families, family_versions
+from env_registry.family import Family, Traits, families, family_versions
 from env_registry.grammar import MAX_LENGTH, cut
 from env_registry.modifiers import Modifier, modifiers
 from env_registry.problems import RefProblem, SyntaxProblem, UnknownName, WrongComposition, WrongValue, unknown
@@ -87,6 +87,14 @@ class Spec:
     def values(self) -> Mapping[str, Value]:
         """A value for every axis of the family, defaults included."""
         return {axis.name: axis.default for axis in self.source.axes} | dict(self.parameters)
+
+    @property
+    def traits(self) -> Traits:
+        """Those of the family as the modifiers leave them."""
+        traits = self.source.traits
+        for use in self.modifiers:
+            traits = use.modifier.traits(traits)
+        return traits
 
     @cached_property
     def ref(self) -> str:

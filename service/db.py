@@ -27,12 +27,23 @@ Sessions = async_sessionmaker[AsyncSession]
 
 def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
     return create_async_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, hide_parameters=True
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        # planned for its values each time (30 us): one plan for all would read the whole catalogue where few specs fit
+        connect_args={"options": "-c plan_cache_mode=force_custom_plan"},
     )
 
 
 def sessions(engine: AsyncEngine) -> Sessions:
     return async_sessionmaker(engine, expire_on_commit=False)
+
+
+def reads(engine: AsyncEngine) -> AsyncEngine:
+    """The same connections for statements that only read, each for itself: nothing is begun or committed."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 async def notify(session: AsyncSession, channel: str, payload: str = "") -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from service import clock
 from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
@@ -20,6 +20,12 @@ from service.models import Cell, Key, Site
 CELL_SCOPES = ("environments:read", "subsets:write", "runs:read", "runs:write")
 OPERATOR_SCOPES = ("environments:read", "runs:read", "admin:read", "admin:write")
 SITE_SCOPES = ("site:work",)
+
+_BY_SECRET = select(
+    *(Key.id, Key.cell_id, Key.site_id, Key.scopes, Key.revoked_at),
+    (Key.expires_at <= func.clock_timestamp()).label("expired"),
+).where(Key.secret_sha256 == bindparam("sha256"))
+"""Asked at every request: made once."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Caller:
         return self.cell_id
 
 
-async def authenticate(session: AsyncSession, secret: str) -> Caller:
+async def authenticate(session: AsyncSession | AsyncConnection, secret: str) -> Caller:
     """The caller that a bearer secret names.
 
     Raises
@@ -65,12 +71,12 @@ async def authenticate(session: AsyncSession, secret: str) -> Caller:
     Unauthenticated
         No such key, or it was revoked or has expired.
     """
-    found = (await session.execute(select(Key).where(Key.secret_sha256 == _hash(secret)))).scalar_one_or_none()
+    found = (await session.execute(_BY_SECRET, {"sha256": _hash(secret)})).one_or_none()
     if found is None:
         raise Unauthenticated("this key is unknown")
     if found.revoked_at is not None:
         raise Unauthenticated("this key was revoked")
-    if found.expires_at is not None and found.expires_at <= await clock.now(session):
+    if found.expired:
         raise Unauthenticated("this key has expired")
     return Caller(found.id, found.cell_id, found.site_id, frozenset(found.scopes))
 

@@ -110,27 +110,39 @@ class Audit(Base):
 
 
 class Environment(Base):
-    """A catalogued spec, for search. The registry, not this table, says what a ref means."""
+    """A catalogued spec, for search. The registry, not this table, says what a ref means.
+
+    Pages are in the order of digests: no reload of the catalogue changes it, and what a search finds lies evenly in it.
+    So a page that much fits is read off soon, and what few fit has an index; see docs/decisions/0009-search.md.
+    """
 
     __tablename__ = "environment"
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    ordinal: Mapped[int] = mapped_column(unique=True)
     ref: Mapped[str] = mapped_column(unique=True)
     domain: Mapped[str]
     family: Mapped[str]
     base_task: Mapped[str]
     kind: Mapped[str]
+    observations: Mapped[str]
+    actions: Mapped[str]
+    agents: Mapped[int]
+    engine: Mapped[str]
     tags: Mapped[list[str]]
     modifiers: Mapped[list[str]]
     parameters: Mapped[dict[str, Any]]
+    levels: Mapped[list[str]]  # parameters with about what value they have; see `catalogue.level`
     step_us: Mapped[float]
+    make_ms: Mapped[float]
+    memory_mb: Mapped[int]
+    seed_sensitive: Mapped[bool]
+    snapshot: Mapped[str]
+    effect: Mapped[float | None]
     words: Mapped[str] = mapped_column(TSVECTOR)
+    shown: Mapped[str]  # the JSON of `schemas.Environment`
     __table_args__ = (
-        Index(None, "family", "ordinal"),
-        Index(None, "domain", "ordinal"),
-        Index(None, "base_task"),
-        Index(None, "words", postgresql_using="gin"),
-        Index(None, "modifiers", postgresql_using="gin"),
+        *(Index(None, name) for name in ("domain", "family", "base_task", "kind", "observations", "actions")),
+        *(Index(None, name) for name in ("agents", "engine", "step_us", "make_ms", "memory_mb", "effect")),
+        *(Index(None, name, postgresql_using="gin") for name in ("tags", "modifiers", "levels", "words")),
     )
 
 

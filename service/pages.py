@@ -5,49 +5,51 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from service.errors import Invalid
 
-Row = TypeVar("Row")
 MAX_LIMIT = 1000
 
 
 async def page(
-    session: AsyncSession,
-    query: Select[Row],
+    session: AsyncSession | AsyncConnection,
+    query: Select[*tuple[Any, ...]],
     key: InstrumentedAttribute[Any],
     *,
     cursor: str | None,
     limit: int,
     descending: bool = False,
-) -> tuple[Sequence[Row], str | None]:
-    """Up to `limit` rows after `cursor` in the order of `key` (an integer or a UUID, unique), and the next cursor
-    or None."""
+) -> tuple[Sequence[Any], str | None]:
+    """Up to `limit` rows after `cursor` in the order of `key` (an integer, a UUID or bytes, unique), and the next
+    cursor or None. A session gives entities, a connection rows of columns, of which `key` is one."""
     if cursor is not None:
         last = _decode(cursor, key.type.python_type)
         query = query.where(key < last if descending else key > last)
     query = query.order_by(key.desc() if descending else key).limit(limit + 1)
-    rows = (await session.execute(query)).scalars().all()
+    result = await session.execute(query)
+    rows: Sequence[Any] = result.scalars().all() if isinstance(session, AsyncSession) else result.all()
     more = len(rows) > limit
     return rows[:limit], _encode(getattr(rows[limit - 1], key.key)) if more else None
 
 
-def _encode(key: int | UUID) -> str:
-    text = key.hex if isinstance(key, UUID) else str(key)
+def _encode(key: int | UUID | bytes) -> str:
+    text = key.hex if isinstance(key, UUID) else key.hex() if isinstance(key, bytes) else str(key)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, kind: type) -> int | UUID:
+def _decode(cursor: str, kind: type) -> int | UUID | bytes:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         if kind is UUID:
             return UUID(hex=text)
+        if kind is bytes:
+            return bytes.fromhex(text)
         value = int(text)
         if not -(2**63) <= value < 2**63:
             raise ValueError(value)

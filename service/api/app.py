@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
         engine = db.create_engine(settings.database_url)
         sessions = db.sessions(engine)
         wakeups, releases = db.Wakeups(settings.database_url, db.RUN), Releases(sessions)
-        app.state.parts = Parts(settings, sessions, wakeups, releases)
+        app.state.parts = Parts(settings, sessions, db.reads(engine), wakeups, releases)
         beside = [asyncio.create_task(work) for work in (wakeups.listen(), releases.serve(), _tick(sessions))]
         try:
             yield

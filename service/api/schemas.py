@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import ErrorDetails
 
 MAX_STEPS = 10**10
@@ -73,6 +73,14 @@ class FieldError(Out):
 # --- environments
 
 
+ObservationKind = Literal["vector", "image", "discrete", "mixed"]
+ActionKind = Literal["continuous", "discrete", "masked"]
+SnapshotKind = Literal["exact", "replay"]
+OBSERVATIONS = "vector (numbers), image (pixels), discrete (symbols), mixed (several of these)"
+ACTIONS = "continuous, discrete (every action is legal at all times), masked (discrete, some are illegal at times)"
+SNAPSHOTS = "exact: a snapshot holds the whole state; replay: it holds the actions, and restoring repeats them"
+
+
 class Environment(Out):
     ref: str = Field(examples=["mujoco/half_cheetah@1;gravity=4.905"])
     digest: str = Field(description="SHA-256 of the canonical JSON, hex")
@@ -84,9 +92,21 @@ class Environment(Out):
     parameters: dict[str, Any] = Field(description="every parameter, defaults included; distributions as objects")
     modifiers: list[dict[str, Any]] = Field(description="in order of application, innermost first")
     catalogued: bool = Field(description="false: valid, resolved on demand, not among the enumerated specs")
+    agents: int | None = Field(
+        description="most agents at once; null where the spec is not catalogued and may differ from its base task"
+    )
+    observations: ObservationKind = Field(description=f"what an agent sees: {OBSERVATIONS}")
+    actions: ActionKind = Field(description=f"what an agent's action is: {ACTIONS}")
+    engine: str = Field(description="Python distribution that holds the engine", examples=["gymnasium"])
     horizon: int = Field(description="most steps of an episode")
     step_us: float = Field(description="measured microseconds a step")
     make_ms: float = Field(description="measured milliseconds to construct")
+    memory_mb: int = Field(description="measured megabytes of a process that runs it, at most")
+    seed_sensitive: bool | None = Field(description="another seed gave other bits under the same actions")
+    snapshot: SnapshotKind | None = Field(description=SNAPSHOTS)
+    effect: float | None = Field(
+        description="how far its one level or modifier moves its base task, in spreads; null where it has none or more"
+    )
 
 
 class EnvironmentDetail(Environment):
@@ -126,18 +146,52 @@ class CatalogueCounts(Out):
     domains: dict[str, int] = Field(description="specs by domain")
 
 
+Counts = dict[str, int]
+
+
+class Facets(Out):
+    """How many of the specs that fit have each value; most frequent first. A spec has several tags and modifiers."""
+
+    specs: int = Field(description="that fit")
+    domain: Counts = Field(examples=[{"physics": 7066, "social": 6034}])
+    family: Counts
+    kind: Counts
+    observations: Counts
+    actions: Counts
+    agents: Counts
+    engine: Counts
+    tag: Counts
+    modifier: Counts = Field(description="`none`: without any")
+    seed_sensitive: Counts
+    snapshot: Counts
+
+
 # --- subsets
 
 
 class Range(In):
+    """Numbers from `min` to `max`, either of which may be left out, or one value of any type."""
+
     min: float | None = None
     max: float | None = None
+    equals: bool | float | Label | None = Field(None, description="a number, true or false, or a name; goes alone")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Range:
+        if self.equals is not None and (self.min is not None or self.max is not None):
+            raise ValueError("equals goes without min and max")
         if self.min is not None and self.max is not None and self.min > self.max:
             raise ValueError(f"min {self.min:g} is above max {self.max:g}")
         return self
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+OneOrMore = Annotated[
+    list[Label], Field(max_length=16), BeforeValidator(_listed, json_schema_input_type=Label | list[Label])
+]
 
 
 class Where(In):
@@ -147,10 +201,29 @@ class Where(In):
     family: Label | None = Field(None, description="a family's name, or a prefix ending in *", examples=["mujoco/*"])
     tag: Label | None = None
     kind: Literal["single", "parallel", "turn"] | None = None
-    modifier: Label | None = Field(None, description="specs that carry this modifier; `none` for those without any")
+    modifier: OneOrMore | None = Field(
+        None, description="specs that carry this modifier, or all of these; `none` for those without any"
+    )
     base_task: Label | None = None
-    parameters: dict[Label, Range] = Field({}, max_length=16, description="ranges by parameter name")
-    max_step_us: float | None = Field(None, gt=0)
+    min_agents: int | None = Field(None, ge=1, lt=2**63)
+    max_agents: int | None = Field(None, ge=1, lt=2**63)
+    observations: ObservationKind | None = Field(None, description=OBSERVATIONS)
+    actions: ActionKind | None = Field(None, description=ACTIONS)
+    engine: Label | None = Field(None, description="Python distribution that holds the engine")
+    parameters: dict[Label, Range] = Field(
+        {},
+        max_length=16,
+        description="ranges or values by parameter name",
+        examples=[{"gravity": {"min": 1, "max": 5}, "map": {"equals": "4x4"}}],
+    )
+    max_step_us: float | None = Field(None, gt=0, description="measured microseconds a step")
+    max_make_ms: float | None = Field(None, gt=0, description="measured milliseconds to construct")
+    max_memory_mb: int | None = Field(None, ge=1, lt=2**63, description="measured megabytes of its process")
+    seed_sensitive: bool | None = Field(None, description="whether another seed gives other bits")
+    snapshot: SnapshotKind | None = Field(None, description=SNAPSHOTS)
+    min_effect: float | None = Field(
+        None, ge=0, description="least effect on its base task; only specs with one level or modifier have one"
+    )
     text: Label | None = Field(None, description="words, searched in refs, tags and descriptions")
 
 

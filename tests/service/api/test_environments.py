@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from typing import Any
 
@@ -35,6 +36,22 @@ def found(pool: Pool, **conditions: Any) -> list[dict[str, Any]]:
         ({"text": "half cheetah gravity"}, lambda e: "half_cheetah" in e["ref"] and "gravity" in e["ref"]),
         ({"max_step_us": 20}, lambda e: e["step_us"] <= 20),
         ({"base_task": "classic/cartpole"}, lambda e: e["base_task"] == "classic/cartpole"),
+        (
+            {"modifier": ["obs_drop", "obs_delay"]},
+            lambda e: [m["name"] for m in e["modifiers"]] == ["obs_delay", "obs_drop"],
+        ),
+        ({"min_agents": 3, "max_agents": 4}, lambda e: e["agents"] in (3, 4)),
+        ({"min_agents": 6}, lambda e: e["agents"] >= 6),
+        ({"observations": "image"}, lambda e: e["observations"] == "image"),
+        ({"actions": "masked"}, lambda e: e["actions"] == "masked"),
+        ({"engine": "open-spiel"}, lambda e: e["engine"] == "open-spiel"),
+        ({"max_make_ms": 1}, lambda e: e["make_ms"] <= 1),
+        ({"max_memory_mb": 160}, lambda e: e["memory_mb"] <= 160),
+        ({"seed_sensitive": "false"}, lambda e: e["seed_sensitive"] is False),
+        ({"snapshot": "replay"}, lambda e: e["snapshot"] == "replay"),
+        ({"min_effect": 1}, lambda e: e["effect"] >= 1),
+        ({"param": "map_name:4x4"}, lambda e: e["parameters"]["map_name"] == "4x4"),
+        ({"param": ["gravity:5", "terrain:grass"]}, lambda e: e["parameters"]["terrain"] == "grass"),
     ],
 )
 def test_a_search_finds_what_fits_and_nothing_else(pool: Pool, conditions: dict[str, Any], holds: Any) -> None:
@@ -84,19 +101,23 @@ def test_the_counts_are_those_of_the_registry(pool: Pool) -> None:
 def test_the_catalogue_holds_what_the_registry_enumerates(pool: Pool) -> None:
     async def stored() -> tuple[list[str], list[Environment]]:
         async with pool.parts.sessions() as session:
-            refs = await session.scalars(select(Environment.ref).order_by(Environment.ordinal))
-            some = select(Environment).where(Environment.ordinal % 500 == 0).order_by(Environment.ordinal)
-            return list(refs), list(await session.scalars(some))
+            refs = list(await session.scalars(select(Environment.ref).order_by(Environment.digest)))
+            some = select(Environment).where(Environment.ref.in_(refs[::500])).order_by(Environment.digest)
+            return refs, list(await session.scalars(some))
 
     refs, rows = pool.runner.run(stored())
-    specs = list(env_registry.enumerate_specs())
+    specs = sorted(env_registry.enumerate_specs(), key=lambda spec: spec.digest)
     assert refs == [spec.ref for spec in specs]
     for row, spec in zip(rows, specs[::500], strict=True):
         assert row.digest.hex() == spec.digest
         assert row.parameters == spec.json()["parameters"]
         assert row.tags == list(spec.source.tags)
         assert row.modifiers == [use.name for use in spec.modifiers]
-        assert row.step_us == pool.get(f"/v1/environments/{spec.ref}").json()["step_us"]
+        detail = pool.get(f"/v1/environments/{spec.ref}").json()
+        del detail["card"]
+        assert json.loads(row.shown) == detail
+        for name in ("step_us", "make_ms", "memory_mb", "agents", "observations", "actions", "engine", "effect"):
+            assert getattr(row, name) == detail[name], name
 
 
 @pytest.mark.parametrize("strategy", ["random", "stratified", "diverse"])

@@ -169,7 +169,9 @@ def test_an_id_of_another_form_is_refused_by_the_name_of_its_kind(pool: Pool) ->
     [
         (["gravity:9..5"], "'gravity:9..5' is no range: min 9 is above max 5"),
         (["gravity:nan.."], "is no range"),
-        (["gravity:5"], "is not name:min..max"),
+        (["gravity:"], "is not name:min..max or name:value"),
+        (["gravity:heavy"], "is not a number"),
+        (["size:2.5"], "is not an integer"),
         (["gravity:1..", "gravity:..5"], "'gravity:..5' names its parameter again"),
         (["gravty:1.."], "no parameter 'gravty'; did you mean gravity"),
     ],
