@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import env_registry
 from env_registry import Card, RefProblem, Spec
 from env_registry.problems import unknown
-from service import db
+from service import db, splits
 from service.api import schemas
 from service.errors import Invalid, NotFound, UnknownEnvironment
 from service.models import CatalogueState, Environment
@@ -145,7 +145,9 @@ async def detail(session: AsyncSession, spec: Spec) -> schemas.EnvironmentDetail
     known = await catalogued(session, [bytes.fromhex(spec.digest)])
     card = env_registry.card_of(spec)
     return schemas.EnvironmentDetail(
-        **show(spec, catalogued=bool(known)).model_dump(), card=asdict(card) if card else None
+        **show(spec, catalogued=bool(known)).model_dump(),
+        card=asdict(card) if card else None,
+        split=await splits.standing(session, spec),
     )
 
 
@@ -238,6 +240,8 @@ def _conditions(where: schemas.Where) -> Iterable[ColumnElement[bool]]:
         yield Environment.step_us <= where.max_step_us
     if where.text is not None:
         yield Environment.words.op("@@")(func.plainto_tsquery("simple", _words(where.text)))
+    if where.split not in (None, "any"):
+        yield splits.among(where.split)
     for name, bounds in where.parameters.items():
         yield _in_range(name, bounds)
 

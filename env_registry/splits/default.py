@@ -12,15 +12,16 @@ NAME = "default"
 
 DEFAULT = Split.of(
     (
-        Rule(name="hoppers", kind=Kind.FAMILY, families=("*/hopper",)),
+        Rule(name="getting-up", kind=Kind.FAMILY, families=("*/humanoid_standup",)),
         Rule(name="acrobots", kind=Kind.FAMILY, families=("*/acrobot",)),
+        Rule(name="eggs-in-hand", kind=Kind.FAMILY, families=("robotics/hand_egg",)),
         Rule(name="auctions", kind=Kind.FAMILY, families=("*auction",)),
         Rule(name="rewriting", kind=Kind.FAMILY, families=("formal/rewriting",)),
         Rule(name="sokoban", kind=Kind.FAMILY, families=("puzzles/sokoban",)),
         Rule(name="strong-gravity", kind=Kind.EXTRAPOLATION, axis="gravity", trained=(None, 16.0)),
         Rule(name="late-observations", kind=Kind.EXTRAPOLATION, axis=":obs_delay.steps", trained=(None, 3.0)),
         Rule(name="noisy-rewards", kind=Kind.EXTRAPOLATION, axis=":reward_noise.sd", trained=(None, 0.5)),
-        Rule(name="drained-joints", kind=Kind.COMPOSITION, parts=("armature_scale", "damping_scale")),
+        Rule(name="sluggish-joints", kind=Kind.COMPOSITION, parts=("armature_scale", "damping_scale")),
         Rule(name="other-basis-and-gates", kind=Kind.COMPOSITION, parts=("basis", "gates")),
         Rule(name="late-sight-of-partners", kind=Kind.COMPOSITION, parts=(":obs_delay", ":partner")),
         Rule(name="late-sight-of-noisy-rewards", kind=Kind.COMPOSITION, parts=(":obs_delay", ":reward_noise")),

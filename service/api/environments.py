@@ -39,6 +39,7 @@ async def search_environments(
     modifier: Annotated[str | None, Query(max_length=200, description="`none`: without modifiers")] = None,
     base_task: Annotated[str | None, Query(max_length=200)] = None,
     max_step_us: Annotated[float | None, Query(gt=0, allow_inf_nan=False)] = None,
+    split: schemas.SplitFilter | None = None,
     text: Annotated[str | None, Query(max_length=200)] = None,
     param: Annotated[
         list[str] | None, Query(max_length=16, description="name:min..max; either end may be missing")
@@ -54,6 +55,7 @@ async def search_environments(
             modifier=modifier,
             base_task=base_task,
             max_step_us=max_step_us,
+            split=split,
             text=text,
             parameters=_parameters(param or []),
         )

@@ -91,8 +91,9 @@ async def summarise_run(session: Session, caller: RunReader, run_id: str) -> sch
 
 @router.get("/{run_id}/chunks", responses=documented(404))
 async def list_chunks(session: Session, caller: RunReader, paging: Page, run_id: str) -> schemas.Page[schemas.Chunk]:
-    """Committed chunks in order of seq."""
+    """Committed chunks in order of seq. Those of an evaluation need the scope `trajectories`."""
     run = await runs.get(session, caller, run_id)
+    runs.require_trajectories(caller, run)
     rows, cursor = await page(session, runs.chunks(run), Chunk.seq, cursor=paging.cursor, limit=paging.limit)
     return schemas.Page[schemas.Chunk](items=[runs.show_chunk(row) for row in rows], next_cursor=cursor)
 
@@ -105,6 +106,7 @@ async def list_chunks(session: Session, caller: RunReader, paging: Page, run_id:
 async def get_chunk(session: Session, caller: RunReader, run_id: str, seq: int) -> Response:
     """The bytes of one chunk; docs/decisions/0003-chunk-format.md has the format."""
     run = await runs.get(session, caller, run_id)
+    runs.require_trajectories(caller, run)
     chunk = await runs.chunk(session, run, seq)
     body = store.read(await runs.store_url(session, chunk), chunk.object_key)
     return StreamingResponse(
@@ -131,15 +133,18 @@ async def stream_run(
     """Every committed chunk after `after` in order of seq, then those to come, until the run ends.
 
     Frames by default; server-sent events with progress for `Accept: text/event-stream`. A stream that closes without an
-    `end` was cut: ask again with the last seq.
+    `end` was cut: ask again with the last seq. An evaluation has only events, without chunks, unless the key has the
+    scope `trajectories`.
     """
     async with parts.sessions() as session:
         run = await runs.get(session, caller, run_id)
     if stream.EVENTS in accept:
         if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
             after = max(after, int(last_event_id))
-        body, media_type = stream.events(parts, run, after), stream.EVENTS
+        whole = run.purpose == "train" or "trajectories" in caller.scopes
+        body, media_type = stream.events(parts, run, after, chunks=whole), stream.EVENTS
     else:
+        runs.require_trajectories(caller, run)
         body, media_type = stream.frames(parts, run, after), stream.FRAMES
     return StreamingResponse(
         body, media_type=media_type, headers={"Cache-Control": "no-store", "X-Run": show("run", run.id)}
