@@ -181,9 +181,14 @@ def _padded(size: int) -> int:
 
 def _summary(recording: Recording) -> list[contract.SpecSummary]:
     returns: dict[int, list[float]] = defaultdict(list)
-    for episode in recording.episodes:
+    firsts: dict[int, list[float]] = defaultdict(list)
+    before = None
+    for episode in recording.episodes:  # in order of episodes, then agents
         if math.isfinite(episode.episode_return):  # a diverged simulation is data, but JSON has no NaN
             returns[episode.key.spec].append(episode.episode_return)
+            if episode.key != before:
+                firsts[episode.key.spec].append(episode.episode_return)
+        before = episode.key
     return [
         contract.SpecSummary(
             spec=spec,
@@ -193,6 +198,8 @@ def _summary(recording: Recording) -> list[contract.SpecSummary]:
             return_sum=sum(values),
             return_min=min(values, default=0.0),
             return_max=max(values, default=0.0),
+            first_returns=len(firsts[spec]),
+            first_return_sum=sum(firsts[spec]),
             wall_ms=recording.spec_wall_us[spec] / 1000,
         )
         for spec in sorted(recording.spec_steps)

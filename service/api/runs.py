@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service import clock, runs, store
+from service import clock, runs, scores, store
 from service.api import schemas, stream
 from service.api.dependencies import Idempotent, Page, PartsDep, RunReader, RunWriter, Session
 from service.api.problems import documented, linked
@@ -19,7 +19,18 @@ from service.pages import page
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=StrictRoute, responses=documented(401, 403, 422))
 CHUNK_TYPE = "application/vnd.worldpool.chunk"
-LINKS = linked(202, "run_id", "get_run", "cancel_run", "delete_run", "summarise_run", "list_chunks", "get_chunk")
+LINKS = linked(
+    202,
+    "run_id",
+    "get_run",
+    "cancel_run",
+    "delete_run",
+    "summarise_run",
+    "list_scores",
+    "report_run",
+    "list_chunks",
+    "get_chunk",
+)
 
 
 @router.post("", status_code=202, response_model=schemas.Run, responses=documented(400, 413, 415) | LINKS)
@@ -87,6 +98,31 @@ async def summarise_run(session: Session, caller: RunReader, run_id: str) -> sch
     """Episodes, steps and returns by spec, from the chunks committed so far."""
     run = await runs.get(session, caller, run_id)
     return schemas.Summary(specs=[schemas.SpecSummary(**part) for part in await runs.summary(session, run)])
+
+
+@router.get("/{run_id}/scores", responses=documented(404, 503))
+async def list_scores(
+    session: Session,
+    caller: RunReader,
+    run_id: str,
+    cursor: Annotated[str | None, Query(max_length=200, description="next_cursor of the page before")] = None,
+) -> schemas.Page[schemas.Score]:
+    """Return and length of every episode and agent, as far as the run is; a page has those of one chunk."""
+    run = await runs.get(session, caller, run_id)
+    found, following = await page(session, runs.chunks(run), Chunk.seq, cursor=cursor, limit=1)
+    shown = [score for chunk in found for score in await scores.of_chunk(session, run, chunk)]
+    return schemas.Page[schemas.Score](items=shown, next_cursor=following)
+
+
+@router.get("/{run_id}/report", responses=documented(404, 409))
+async def report_run(
+    session: Session,
+    caller: RunReader,
+    run_id: str,
+    split: Annotated[str | None, Query(max_length=200, description="such as default@1; else the run's own")] = None,
+) -> schemas.Report:
+    """Results by kind of holdout: trained on, interpolation, composition, extrapolation, family."""
+    return await scores.report(session, await runs.get(session, caller, run_id), split)
 
 
 @router.get("/{run_id}/chunks", responses=documented(404))

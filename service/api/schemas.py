@@ -361,7 +361,7 @@ class Score(Out):
     env_index: int
     episode_index: int
     agent: str
-    episode_return: float = Field(description="sum of rewards")
+    episode_return: float | None = Field(description="sum of rewards; null where the simulation diverged")
     length: int = Field(description="steps in which the agent acted")
 
 
