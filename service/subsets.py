@@ -52,7 +52,9 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.SubsetC
     split, left_out = None, 0
     if request.where is not None:
         split, left_out = await _held_to(session, request.where)
-        matching = await _matching(session, request)
+        matching = await _matching(
+            session, request, held=f"all {left_out} that match are held out by {split}" if left_out else ""
+        )
         chosen = await asyncio.to_thread(_pick, matching, request.strategy, request.size)
     else:
         chosen = await asyncio.to_thread(_named, request)
@@ -128,7 +130,7 @@ async def _held_to(session: AsyncSession, where: schemas.Where) -> tuple[str | N
     return splits.ref(split), await session.scalar(select(func.count()).select_from(held.subquery())) or 0
 
 
-async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> Sequence[Any]:
+async def _matching(session: AsyncSession, request: schemas.SubsetCreate, *, held: str) -> Sequence[Any]:
     assert request.where is not None
     # every strategy starts from one seeded shuffle that is the same on every machine
     shuffled = func.sha256(Environment.digest.concat(func.int8send(cast(request.seed, BigInteger))))
@@ -144,7 +146,8 @@ async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> Seq
     rows = (await session.execute(query.order_by(shuffled))).all()
     if not rows:
         raise Invalid(
-            "no catalogued environment matches", errors=[("body.where", "matches nothing; see GET /v1/environments")]
+            "no catalogued environment matches",
+            errors=[("body.where", held or "matches nothing; see GET /v1/environments")],
         )
     if request.size is not None and request.size > len(rows):
         raise Invalid("too few match", errors=[("body.size", f"{request.size} asked, {len(rows)} match")])
