@@ -260,7 +260,7 @@ async def declare(session: AsyncSession, caller: Caller, request: schemas.SplitC
     """
     given = [rule.model_dump(exclude_none=True) for rule in request.rules]
     try:
-        own = registry.Split.of(_rule(rule) for rule in given)
+        own = await asyncio.to_thread(registry.Split.of, [_rule(rule) for rule in given])
     except registry.RuleProblem as problem:
         raise Invalid("the split cannot be", errors=[(f"body.{problem.field}", problem.reason)]) from None
     split = await _add(

@@ -181,14 +181,9 @@ def _padded(size: int) -> int:
 
 def _summary(recording: Recording) -> list[contract.SpecSummary]:
     returns: dict[int, list[float]] = defaultdict(list)
-    firsts: dict[int, list[float]] = defaultdict(list)
-    before = None
-    for episode in recording.episodes:  # in order of episodes, then agents
+    for episode in recording.episodes:
         if math.isfinite(episode.episode_return):  # a diverged simulation is data, but JSON has no NaN
             returns[episode.key.spec].append(episode.episode_return)
-            if episode.key != before:
-                firsts[episode.key.spec].append(episode.episode_return)
-        before = episode.key
     return [
         contract.SpecSummary(
             spec=spec,
@@ -198,10 +193,10 @@ def _summary(recording: Recording) -> list[contract.SpecSummary]:
             return_sum=sum(values),
             return_min=min(values, default=0.0),
             return_max=max(values, default=0.0),
-            first_returns=len(firsts[spec]),
-            first_return_sum=sum(firsts[spec]),
+            first_returns=len(firsts),
+            first_return_sum=sum(firsts),
             wall_ms=recording.spec_wall_us[spec] / 1000,
         )
         for spec in sorted(recording.spec_steps)
-        for values in [returns[spec]]
+        for values, firsts in [(returns[spec], list(filter(math.isfinite, recording.first_returns.get(spec, ()))))]
     ]

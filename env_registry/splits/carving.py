@@ -14,7 +14,6 @@ from env_registry.splits.reasons import changed
 from env_registry.splits.rule import Kind, Rule
 from env_registry.splits.split import Split
 
-
 MAX_PARTS = 64
 """Specs that may become of one."""
 

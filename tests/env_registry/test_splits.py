@@ -272,6 +272,7 @@ def _uses(spec: Spec) -> list[tuple[str, dict[str, Any]]]:
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"kind": Kind.FAMILY}, "families", "name the families"),
+    ({"kind": Kind.FAMILY, "families": ("?*",)}, "families", "name the families"),
     ({"kind": Kind.FAMILY, "families": ("mujoko/*",)}, "families", "no family"),
     (
         {"kind": Kind.FAMILY, "families": ("formal/*",), "tasks": {"langage": ("copy",)}},
