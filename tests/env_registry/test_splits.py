@@ -39,6 +39,8 @@ CHEETAH = "mujoco/half_cheetah"
         ("mujoco/half_cheetah;gravity=16.000000000000004", "extrapolation"),
         ("mujoco/half_cheetah;gravity=1.9", "extrapolation"),
         ("mujoco/half_cheetah;mass_scale=1.2", None),
+        ("mujoco/half_cheetah;mass_scale=1.8", None),
+        ("mujoco/half_cheetah;mass_scale=1.7999999999999998", "interpolation"),
         ("mujoco/half_cheetah;mass_scale=1.2000000000000002", "interpolation"),
         ("mujoco/half_cheetah;mass_scale=1.5", "interpolation"),
         ("mujoco/half_cheetah;mass_scale=1.5;gravity=19", "extrapolation"),  # the harder of two
