@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import catalogue, cells, db, keys, sites
+from service import catalogue, cells, db, keys, sites, splits
 from service.errors import Unauthenticated
 from service.models import Cell, Commitment, QuotaNode, Site
 
@@ -34,6 +34,7 @@ async def _bootstrap(database_url: str, redis_url: str, store_url: str, existing
             site = await _site(session, redis_url, store_url)
             cell = await _cell(session)
             await catalogue.load(session)
+            await splits.load(session)
             owners: dict[str, Mapping[str, object]] = {
                 "cell_key": {"cell": cell},
                 "operator_key": {},

@@ -15,14 +15,14 @@ from typing import Any
 import structlog
 from sqlalchemy import ColumnElement, Select, Text, and_, cast, delete, func, or_, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 import env_registry
 from env_registry import Axis, Card, Distribution, RefProblem, Scalar, Spec
 from env_registry.axes import FloatAxis, IntAxis, ValueProblem, format_value
 from env_registry.problems import unknown
-from service import db
+from service import db, splits
 from service.api import schemas
 from service.errors import Invalid, NotFound, UnknownEnvironment
 from service.models import CatalogueState, Environment
@@ -103,12 +103,11 @@ def resolve_all(refs: Sequence[str], *, field: str) -> list[Spec]:
     return specs
 
 
-async def find(reader: AsyncEngine, ref_or_digest: str) -> Spec:
+async def find(reader: AsyncConnection, ref_or_digest: str) -> Spec:
     """By ref, or by the digest of a catalogued spec."""
     if re.fullmatch(r"[0-9a-f]{64}", ref_or_digest):
         query = select(Environment.ref).where(Environment.digest == bytes.fromhex(ref_or_digest))
-        async with reader.connect() as connection:
-            ref = await connection.scalar(query)
+        ref = await reader.scalar(query)
         if ref is None:
             raise NotFound(f"no catalogued environment has the digest {ref_or_digest}; ask by ref")
         return parse(ref)
@@ -153,12 +152,13 @@ def show(spec: Spec, *, catalogued: bool) -> schemas.Environment:
     return schemas.Environment(**_facts(spec, env_registry.card_of(spec)), catalogued=catalogued)
 
 
-def detail(spec: Spec) -> schemas.EnvironmentDetail:
+async def detail(reader: AsyncConnection, spec: Spec) -> schemas.EnvironmentDetail:
     card = env_registry.card_of(spec)
     return schemas.EnvironmentDetail(
         **_facts(spec, card),
         catalogued=card is not None and card.fingerprint is not None,
         card=vars(card) if card else None,
+        split=await splits.standing(reader, spec),
     )
 
 
@@ -331,6 +331,8 @@ def _conditions(where: schemas.Where, field: str) -> Iterable[ColumnElement[bool
         yield _modified(where.modifier, field)
     if where.text is not None:
         yield Environment.words.op("@@")(func.plainto_tsquery("simple", _words(where.text)))
+    if where.split not in (None, "any"):
+        yield splits.among(where.split)
     for name, wanted in where.parameters.items():
         yield _has(name, wanted, f"{field}.{name}")
 

@@ -36,6 +36,20 @@ class Forbidden(Problem):
     type = "forbidden"
 
 
+class Holdout(Problem):
+    """Training on what a split holds out."""
+
+    status = HTTPStatus.FORBIDDEN
+    type = "holdout"
+
+
+class BudgetExceeded(Problem):
+    """More evaluations of held-out environments than the cell may have."""
+
+    status = HTTPStatus.FORBIDDEN
+    type = "exposure-budget"
+
+
 class NotFound(Problem):
     status = HTTPStatus.NOT_FOUND
     type = "not-found"

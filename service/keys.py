@@ -18,8 +18,11 @@ from service.ids import read, show
 from service.models import Cell, Key, Site
 
 CELL_SCOPES = ("environments:read", "subsets:write", "runs:read", "runs:write")
-OPERATOR_SCOPES = ("environments:read", "runs:read", "admin:read", "admin:write")
+OPERATOR_SCOPES = ("environments:read", "runs:read", "admin:read", "admin:write", "splits:write")
 SITE_SCOPES = ("site:work",)
+ON_REQUEST = {"cell": ("evaluate", "trajectories"), "operator": ("trajectories",)}
+"""Scopes that a key has only if they are named: to run held-out environments for their scores, and to see more of
+that than scores."""
 
 _BY_SECRET = select(
     *(Key.id, Key.cell_id, Key.site_id, Key.scopes, Key.revoked_at),
@@ -100,7 +103,8 @@ async def create(
     """
     if cell is not None and site is not None:
         raise Invalid("a key has one owner", errors=[("body.site", "give cell or site, not both")])
-    allowed = CELL_SCOPES if cell else SITE_SCOPES if site else OPERATOR_SCOPES
+    usual = CELL_SCOPES if cell else SITE_SCOPES if site else OPERATOR_SCOPES
+    allowed = usual + ON_REQUEST.get("cell" if cell else "site" if site else "operator", ())
     wrong = sorted(set(scopes or ()) - set(allowed))
     if wrong:
         raise Invalid(
@@ -116,7 +120,7 @@ async def create(
         secret_sha256=_hash(secret),
         cell_id=cell.id if cell else None,
         site_id=site.id if site else None,
-        scopes=list(allowed if scopes is None else dict.fromkeys(scopes)),
+        scopes=list(usual if scopes is None else dict.fromkeys(scopes)),
         label=label,
         expires_at=expires_at,
     )

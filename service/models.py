@@ -163,6 +163,8 @@ class Subset(Owned, Base):
     domains: Mapped[dict[str, Any]]
     name: Mapped[str | None]
     source: Mapped[dict[str, Any]]
+    split: Mapped[str | None]
+    left_out: Mapped[int] = mapped_column(default=0, server_default="0")
     __table_args__ = (Index(None, "cell_id", "id"),)
 
 
@@ -172,6 +174,69 @@ class SubsetEnvironment(Base):
     ordinal: Mapped[int] = mapped_column(primary_key=True)
     ref: Mapped[str]
     digest: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+# --- what may be trained on
+
+
+class Split(Owned, Base):
+    """A version of a split: rules that never change. `catalogue` is the source that its holdouts were taken from."""
+
+    __tablename__ = "split"
+    name: Mapped[str]
+    version: Mapped[int]
+    digest: Mapped[str]
+    rules: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    note: Mapped[str | None]
+    budget: Mapped[int]
+    created_by: Mapped[str | None]
+    catalogue: Mapped[str | None]
+    __table_args__ = (Index(None, "name", "version", unique=True),)
+
+
+class SplitInForce(Base):
+    """Which split training is held to. One row; whoever submits a run holds it, so that a change waits for them."""
+
+    __tablename__ = "split_in_force"
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    split_id: Mapped[UUID] = mapped_column(ForeignKey("split.id"))
+
+
+class Holdout(Base):
+    """A catalogued spec that a split holds out, for search. The split's rules, not this table, say what is held out."""
+
+    __tablename__ = "holdout"
+    split_id: Mapped[UUID] = mapped_column(ForeignKey("split.id"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    kind: Mapped[str]
+
+
+class ExposureBudget(Base):
+    """How many evaluations of held-out specs a cell may ask for, and has."""
+
+    __tablename__ = "exposure_budget"
+    split_id: Mapped[UUID] = mapped_column(ForeignKey("split.id"), primary_key=True)
+    cell_id: Mapped[UUID] = mapped_column(ForeignKey("cell.id"), primary_key=True)
+    allowed: Mapped[int]
+    used: Mapped[int] = mapped_column(default=0)
+
+
+class Exposure(Base):
+    """What one run saw of a split's holdouts. Rows are never changed or deleted; a trigger sees to it."""
+
+    __tablename__ = "exposure"
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    cell_id: Mapped[UUID]
+    key_id: Mapped[UUID]
+    run_id: Mapped[UUID]
+    split_id: Mapped[UUID] = mapped_column(ForeignKey("split.id"))
+    kinds: Mapped[dict[str, Any]]
+    specs: Mapped[int]
+    refs: Mapped[list[str]]
+    episodes: Mapped[int | None]
+    steps_per_env: Mapped[int | None]
+    __table_args__ = (Index(None, "cell_id", "id"),)
 
 
 # --- work
@@ -191,6 +256,10 @@ class Run(Owned, Base):
     steps_per_env: Mapped[int | None]
     seed: Mapped[int]
     labels: Mapped[dict[str, Any]]
+    purpose: Mapped[str] = mapped_column(default="train", server_default="train")
+    split: Mapped[str | None]
+    held_out: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    carved: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list, server_default="[]")
     state: Mapped[str] = mapped_column(default="queued")
     next_seq: Mapped[int] = mapped_column(default=1)
     items_total: Mapped[int]

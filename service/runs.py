@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, catalogue, db, leases, segments, subsets
+from env_registry.splits import Carved
+from service import capacity, catalogue, db, leases, segments, splits, subsets
 from service.api import schemas
-from service.errors import Conflict, Invalid, NotFound
+from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.ids import new_id, read, show
 from service.keys import Caller
 from service.models import FINISHED, Chunk, Commitment, Lease, LeaseState, QuotaNode, Run, Site, WorkItem
@@ -34,10 +35,20 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     ------
     Invalid
         An environment does not resolve, or the run is too large; names the field.
+    Holdout
+        It would train on what the split in force holds out.
+    BudgetExceeded
+        It would look at holdouts more often than the cell may.
     """
     cell_id = caller.require_cell()
+    if request.purpose == "evaluate":
+        caller.require("evaluate")
     node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
     subset_id, specs = await _specs(session, caller, request)
+    split = await splits.in_force(session, hold=True)
+    field = "body.refs" if request.subset is None else "body.subset"
+    admitted = await splits.admit(split, specs, purpose=request.purpose, holdout=request.holdout, field=field)
+    specs = admitted.specs
     row = (await session.execute(select(Commitment))).scalar_one()
     slots = max(row.limit_mc // SLOT_MC, 1)
     # seconds of work for a large run: not on the event loop
@@ -52,11 +63,17 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         steps_per_env=request.steps_per_env,
         seed=request.seed,
         labels=dict(request.labels),
+        purpose=request.purpose,
+        split=splits.ref(split) if split else None,
+        held_out=admitted.counts,
+        carved=[_show_carved(one) for one in admitted.carved],
         items_total=len(plans),
         steps_expected=expected,
     )
     session.add(run)
     await session.flush()
+    if split is not None:
+        await splits.expose(session, caller, split, run, admitted)
     await session.execute(
         insert(WorkItem),
         [
@@ -77,6 +94,10 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     await session.refresh(run)
     await db.notify(session, db.SCHEDULE)
     return run
+
+
+def _show_carved(one: Carved) -> dict[str, Any]:
+    return {"ref": one.ref, "parts": [{"ref": ref, "share": share} for ref, share in one.parts], "cut": one.cut}
 
 
 def _cut(specs: list[tuple[str, str]], request: schemas.RunCreate, slots: int) -> tuple[int, list[segments.ItemPlan]]:
@@ -160,6 +181,10 @@ def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
         steps_per_env=run.steps_per_env,
         seed=run.seed,
         labels=run.labels,
+        purpose=run.purpose,
+        split=run.split,
+        held_out=run.held_out,
+        carved=run.carved,
         items_total=run.items_total,
         items_done=run.items_done,
         items_failed=run.items_failed,
@@ -175,6 +200,19 @@ def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
         started_at=run.started_at,
         finished_at=run.finished_at,
     )
+
+
+def require_trajectories(caller: Caller, run: Run) -> None:
+    """
+    Raises
+    ------
+    Forbidden
+        Of this run the caller may see scores only.
+    """
+    if run.purpose == "evaluate" and "trajectories" not in caller.scopes:
+        raise Forbidden(
+            "an evaluation gives scores (its summary, scores, report); for more this key lacks the scope trajectories"
+        )
 
 
 async def chunks_after(session: AsyncSession, run_id: UUID, seq: int, *, limit: int) -> Sequence[Chunk]:

@@ -56,6 +56,18 @@ async def read(url: str, key: str) -> AsyncIterator[bytes]:
             yield bytes(part)
 
 
+async def read_range(url: str, key: str, start: int, end: int) -> bytes:
+    """The object's bytes from `start` up to `end`.
+
+    Raises
+    ------
+    Unavailable
+        The store does not have it, or does not answer.
+    """
+    with _expected_to(f"give {key}"):
+        return bytes(await obstore.get_range_async(opened(url), key, start=start, end=end))
+
+
 async def listing(url: str, prefix: str, *, size: int) -> AsyncIterator[Sequence[ObjectMeta]]:
     """All objects under a prefix, in batches of at most `size`, in no order; each batch is read when it is asked for.
 

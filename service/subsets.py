@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Select, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from env_registry import RefProblem, Spec
-from service import catalogue, db
+from service import catalogue, db, splits
 from service.api import schemas
 from service.errors import Invalid, NotFound
 from service.ids import new_id, read, show
@@ -49,8 +49,12 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.SubsetC
     """
     cell_id = caller.require_cell()
     # seconds of work for as many as the whole catalogue: not on the event loop
+    split, left_out = None, 0
     if request.where is not None:
-        matching = await _matching(session, request)
+        split, left_out = await _held_to(session, request.where)
+        matching = await _matching(
+            session, request, held=f"all {left_out} that match are held out by {split}" if left_out else ""
+        )
         chosen = await asyncio.to_thread(_pick, matching, request.strategy, request.size)
     else:
         chosen = await asyncio.to_thread(_named, request)
@@ -62,6 +66,8 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.SubsetC
         domains=dict(sorted(Counter(c.domain for c in chosen).items())),
         name=request.name,
         source=request.model_dump(mode="json", exclude_none=True),
+        split=split,
+        left_out=left_out,
     )
     session.add(subset)
     await session.flush()
@@ -106,6 +112,8 @@ def show_subset(subset: Subset) -> schemas.Subset:
         domains=subset.domains,
         name=subset.name,
         source=subset.source,
+        split=subset.split,
+        left_out=subset.left_out,
         created_at=subset.created_at,
     )
 
@@ -113,11 +121,21 @@ def show_subset(subset: Subset) -> schemas.Subset:
 # --- choose
 
 
-async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> Sequence[Any]:
+async def _held_to(session: AsyncSession, where: schemas.Where) -> tuple[str | None, int]:
+    """The split in force, and how many that match it leaves out of a subset for training."""
+    split = await splits.in_force(session)
+    if split is None or where.split not in (None, "train"):
+        return splits.ref(split) if split else None, 0
+    held = catalogue.matching(where.model_copy(update={"split": "heldout"}), field="body.where.parameters")
+    return splits.ref(split), await session.scalar(select(func.count()).select_from(held.subquery())) or 0
+
+
+async def _matching(session: AsyncSession, request: schemas.SubsetCreate, *, held: str) -> Sequence[Any]:
     assert request.where is not None
     # every strategy starts from one seeded shuffle that is the same on every machine
     shuffled = func.sha256(Environment.digest.concat(func.int8send(cast(request.seed, BigInteger))))
-    query = catalogue.matching(request.where, field="body.where.parameters").with_only_columns(
+    where = request.where.model_copy(update={"split": request.where.split or "train"})
+    query = catalogue.matching(where, field="body.where.parameters").with_only_columns(
         Environment.ref,
         Environment.digest,
         Environment.domain,
@@ -128,7 +146,8 @@ async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> Seq
     rows = (await session.execute(query.order_by(shuffled))).all()
     if not rows:
         raise Invalid(
-            "no catalogued environment matches", errors=[("body.where", "matches nothing; see GET /v1/environments")]
+            "no catalogued environment matches",
+            errors=[("body.where", held or "matches nothing; see GET /v1/environments")],
         )
     if request.size is not None and request.size > len(rows):
         raise Invalid("too few match", errors=[("body.size", f"{request.size} asked, {len(rows)} match")])

@@ -193,8 +193,10 @@ def _summary(recording: Recording) -> list[contract.SpecSummary]:
             return_sum=sum(values),
             return_min=min(values, default=0.0),
             return_max=max(values, default=0.0),
+            first_returns=len(firsts),
+            first_return_sum=sum(firsts),
             wall_ms=recording.spec_wall_us[spec] / 1000,
         )
         for spec in sorted(recording.spec_steps)
-        for values in [returns[spec]]
+        for values, firsts in [(returns[spec], list(filter(math.isfinite, recording.first_returns.get(spec, ()))))]
     ]

@@ -142,6 +142,8 @@ class SpecSummary(Message):
     return_sum: float
     return_min: float
     return_max: float
+    first_returns: int = Field(0, description="returns of the first agent, whose random return stands on cards")
+    first_return_sum: float = 0.0
     wall_ms: float
 
 

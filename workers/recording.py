@@ -193,6 +193,8 @@ class Recording:
     spec_steps: dict[int, int] = field(default_factory=dict)
     spec_episodes: dict[int, int] = field(default_factory=dict)
     spec_wall_us: dict[int, int] = field(default_factory=dict)
+    first_returns: dict[int, list[float]] = field(default_factory=dict)
+    """Returns of the first agent, by spec: what cards compare with."""
 
     def rows_of(self, simulator: Simulator, agent: Agent) -> SingleRows | AgentRows:
         """Where this agent's rows go.

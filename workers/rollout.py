@@ -147,6 +147,9 @@ class _SegmentRun:
         drawn = self._simulator.drawn
         drawn = dict(drawn) if drawn else {}
         self._recording.end_episode(key.spec, result.steps, wall_us)
+        first = result.agents.get(self._simulator.agents[0])
+        if first is not None:
+            self._recording.first_returns.setdefault(key.spec, []).append(first.episode_return)
         self._recording.episodes += [
             EpisodeRow(key, agent, seeds.environment, *part, wall_us, drawn) for agent, part in result.agents.items()
         ]

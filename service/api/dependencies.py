@@ -93,6 +93,7 @@ RunReader = Annotated[Caller, Depends(scoped("runs:read"))]
 RunWriter = Annotated[Caller, Depends(scoped("runs:write"))]
 AdminReader = Annotated[Caller, Depends(scoped("admin:read"))]
 AdminWriter = Annotated[Caller, Depends(scoped("admin:write"))]
+Steward = Annotated[Caller, Depends(scoped("splits:write"))]
 Authenticated = Annotated[Caller, Depends(get_caller)]
 
 

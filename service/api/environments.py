@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from service import catalogue
 from service.api import schemas
-from service.api.dependencies import EnvironmentReader, Page, PartsDep, Reader
+from service.api.dependencies import EnvironmentReader, Page, Reader
 from service.api.problems import documented
 from service.api.routing import StrictRoute
 from service.errors import Invalid, NotFound
@@ -56,6 +56,7 @@ async def get_where(
     min_effect: Annotated[
         float | None, Query(ge=0, allow_inf_nan=False, description="of the one level or modifier on its base task")
     ] = None,
+    split: schemas.SplitFilter | None = None,
     text: Annotated[str | None, Query(max_length=200, description="words in refs, tags and descriptions")] = None,
 ) -> schemas.Where:
     """The conditions of a search, as query parameters."""
@@ -79,6 +80,7 @@ async def get_where(
             seed_sensitive=seed_sensitive,
             snapshot=snapshot,
             min_effect=min_effect,
+            split=split,
             text=text,
         )
     except ValidationError as error:
@@ -106,9 +108,9 @@ async def search_environments(reader: Reader, caller: EnvironmentReader, paging:
 
 
 @router.get("/environments/{ref:path}", responses=documented(404))
-async def get_environment(parts: PartsDep, caller: EnvironmentReader, ref: str) -> schemas.EnvironmentDetail:
+async def get_environment(reader: Reader, caller: EnvironmentReader, ref: str) -> schemas.EnvironmentDetail:
     """One environment by its ref, or by the digest of a catalogued one. Any valid ref resolves, catalogued or not."""
-    return catalogue.detail(await catalogue.find(parts.reads, ref))
+    return await catalogue.detail(reader, await catalogue.find(reader, ref))
 
 
 @router.get("/families")

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service import clock, runs, store
+from service import clock, runs, scores, store
 from service.api import schemas, stream
 from service.api.dependencies import Idempotent, Page, PartsDep, RunReader, RunWriter, Session
 from service.api.problems import documented, linked
@@ -19,7 +19,18 @@ from service.pages import page
 
 router = APIRouter(prefix="/runs", tags=["runs"], route_class=StrictRoute, responses=documented(401, 403, 422))
 CHUNK_TYPE = "application/vnd.worldpool.chunk"
-LINKS = linked(202, "run_id", "get_run", "cancel_run", "delete_run", "summarise_run", "list_chunks", "get_chunk")
+LINKS = linked(
+    202,
+    "run_id",
+    "get_run",
+    "cancel_run",
+    "delete_run",
+    "summarise_run",
+    "list_scores",
+    "report_run",
+    "list_chunks",
+    "get_chunk",
+)
 
 
 @router.post("", status_code=202, response_model=schemas.Run, responses=documented(400, 413, 415) | LINKS)
@@ -89,10 +100,36 @@ async def summarise_run(session: Session, caller: RunReader, run_id: str) -> sch
     return schemas.Summary(specs=[schemas.SpecSummary(**part) for part in await runs.summary(session, run)])
 
 
+@router.get("/{run_id}/scores", responses=documented(404, 503))
+async def list_scores(
+    session: Session,
+    caller: RunReader,
+    run_id: str,
+    cursor: Annotated[str | None, Query(max_length=200, description="next_cursor of the page before")] = None,
+) -> schemas.Page[schemas.Score]:
+    """Return and length of every episode and agent, as far as the run is; a page has those of one chunk."""
+    run = await runs.get(session, caller, run_id)
+    found, following = await page(session, runs.chunks(run), Chunk.seq, cursor=cursor, limit=1)
+    shown = [score for chunk in found for score in await scores.of_chunk(session, run, chunk)]
+    return schemas.Page[schemas.Score](items=shown, next_cursor=following)
+
+
+@router.get("/{run_id}/report", responses=documented(404, 409))
+async def report_run(
+    session: Session,
+    caller: RunReader,
+    run_id: str,
+    split: Annotated[str | None, Query(max_length=200, description="such as default@1; else the run's own")] = None,
+) -> schemas.Report:
+    """Results by kind of holdout: trained on, interpolation, composition, extrapolation, family."""
+    return await scores.report(session, await runs.get(session, caller, run_id), split)
+
+
 @router.get("/{run_id}/chunks", responses=documented(404))
 async def list_chunks(session: Session, caller: RunReader, paging: Page, run_id: str) -> schemas.Page[schemas.Chunk]:
-    """Committed chunks in order of seq."""
+    """Committed chunks in order of seq. Those of an evaluation need the scope `trajectories`."""
     run = await runs.get(session, caller, run_id)
+    runs.require_trajectories(caller, run)
     rows, cursor = await page(session, runs.chunks(run), Chunk.seq, cursor=paging.cursor, limit=paging.limit)
     return schemas.Page[schemas.Chunk](items=[runs.show_chunk(row) for row in rows], next_cursor=cursor)
 
@@ -105,6 +142,7 @@ async def list_chunks(session: Session, caller: RunReader, paging: Page, run_id:
 async def get_chunk(session: Session, caller: RunReader, run_id: str, seq: int) -> Response:
     """The bytes of one chunk; docs/decisions/0003-chunk-format.md has the format."""
     run = await runs.get(session, caller, run_id)
+    runs.require_trajectories(caller, run)
     chunk = await runs.chunk(session, run, seq)
     body = store.read(await runs.store_url(session, chunk), chunk.object_key)
     return StreamingResponse(
@@ -131,15 +169,18 @@ async def stream_run(
     """Every committed chunk after `after` in order of seq, then those to come, until the run ends.
 
     Frames by default; server-sent events with progress for `Accept: text/event-stream`. A stream that closes without an
-    `end` was cut: ask again with the last seq.
+    `end` was cut: ask again with the last seq. An evaluation has only events, without chunks, unless the key has the
+    scope `trajectories`.
     """
     async with parts.sessions() as session:
         run = await runs.get(session, caller, run_id)
     if stream.EVENTS in accept:
         if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
             after = max(after, int(last_event_id))
-        body, media_type = stream.events(parts, run, after), stream.EVENTS
+        whole = run.purpose == "train" or "trajectories" in caller.scopes
+        body, media_type = stream.events(parts, run, after, chunks=whole), stream.EVENTS
     else:
+        runs.require_trajectories(caller, run)
         body, media_type = stream.frames(parts, run, after), stream.FRAMES
     return StreamingResponse(
         body, media_type=media_type, headers={"Cache-Control": "no-store", "X-Run": show("run", run.id)}

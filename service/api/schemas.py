@@ -113,6 +113,40 @@ class EnvironmentDetail(Environment):
     card: dict[str, Any] | None = Field(
         description="what was measured about it, or is estimated from its base task: spaces, cost, returns, fingerprint"
     )
+    split: Standing | None = Field(description="how it stands in the split in force; null where there is none")
+
+
+HoldoutKind = Literal["interpolation", "composition", "extrapolation", "family"]
+"""Mildest first."""
+
+
+class HoldoutReason(Out):
+    """Why one rule of a split holds an environment out."""
+
+    rule: str
+    kind: HoldoutKind
+    detail: str = Field(examples=["gravity 19.62 lies outside 0 to 16, which is trained on"])
+    axis: str | None = Field(description="a parameter, or after a colon an argument of a modifier")
+    value: str | None
+    hull: tuple[float, float] | None = Field(description="the range of the axis that may be trained on")
+    between: tuple[float, float] | None = Field(description="the band of it that is held out")
+    distance: float | None = Field(description="how far outside the hull, in units of its width; 0 inside")
+
+
+class NearestTraining(Out):
+    ref: str
+    distance: float = Field(
+        description="over axes: change in units of the axis' range, 1 for another choice or a modifier more or less"
+    )
+
+
+class Standing(Out):
+    """What a split says of one environment."""
+
+    split: str = Field(examples=["default@1"])
+    kind: HoldoutKind | None = Field(description="null: it may be trained on; of several kinds the hardest")
+    reasons: list[HoldoutReason]
+    nearest: NearestTraining | None = Field(description="the nearest environment that may be trained on, where known")
 
 
 class FamilyOut(Out):
@@ -194,6 +228,12 @@ OneOrMore = Annotated[
 ]
 
 
+SplitFilter = Annotated[
+    Literal["train", "heldout", "interpolation", "extrapolation", "composition", "family", "any"],
+    Field(description="what the split in force lets train on, or holds out; a subset is of `train` unless told"),
+]
+
+
 class Where(In):
     """All given conditions hold. An empty object means the whole catalogue."""
 
@@ -224,6 +264,7 @@ class Where(In):
     min_effect: float | None = Field(
         None, ge=0, description="least effect on its base task; only specs with one level or modifier have one"
     )
+    split: SplitFilter | None = None
     text: Label | None = Field(None, description="words, searched in refs, tags and descriptions")
 
 
@@ -268,6 +309,8 @@ class Subset(Out):
     domains: dict[str, int]
     name: str | None
     source: dict[str, Any] = Field(description="the request that made it")
+    split: str | None = Field(description="with `where`: the split in force when it was chosen")
+    left_out: int = Field(description="how many more matched and were left out because that split holds them out")
     created_at: datetime
 
 
@@ -287,14 +330,35 @@ class RunCreate(In):
     )
     seed: Seed = 0
     labels: dict[Label, Label] = Field({}, max_length=32)
+    purpose: Literal["train", "evaluate"] = Field(
+        "train", description="evaluate: held-out environments too, for their scores alone; needs the scope evaluate"
+    )
+    holdout: Literal["refuse", "carve"] = Field(
+        "refuse", description="carve: cut what is held out from distributions; the answer shows what was cut"
+    )
 
     @model_validator(mode="after")
     def _one_of_each(self) -> RunCreate:
+        if self.holdout == "carve" and self.purpose == "evaluate":
+            raise ValueError("holdout=carve goes with purpose=train")
         if (self.subset is None) == (self.refs is None):
             raise ValueError("give exactly one of subset and refs")
         if (self.episodes is None) == (self.steps_per_env is None):
             raise ValueError("give exactly one of episodes and steps_per_env")
         return self
+
+
+class CarvedPart(Out):
+    ref: str
+    share: float = Field(description="share of the original distribution that it keeps")
+
+
+class CarvedSpec(Out):
+    """What took the place of an environment whose distributions reached into a holdout."""
+
+    ref: str
+    parts: list[CarvedPart]
+    cut: float = Field(description="share of the original distribution that is gone")
 
 
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -310,6 +374,10 @@ class Run(Out):
     steps_per_env: int | None
     seed: int
     labels: dict[str, str]
+    purpose: Literal["train", "evaluate"]
+    split: str | None = Field(description="the split that the run was checked against when it was submitted")
+    held_out: dict[str, int] = Field(description="held-out environments in it, by kind")
+    carved: list[CarvedSpec] = Field(description="with holdout=carve: what became of which environment")
     items_total: int
     items_done: int
     items_failed: int
@@ -358,6 +426,48 @@ class Summary(Out):
     specs: list[SpecSummary] = Field(description="by domain, then ref")
 
 
+class Score(Out):
+    """One episode of one agent."""
+
+    ref: str
+    kind: HoldoutKind | None = Field(description="how the run's split holds it out; null: it may be trained on")
+    env_index: int
+    episode_index: int
+    agent: str
+    episode_return: float | None = Field(description="sum of rewards; null where the simulation diverged")
+    length: int = Field(description="steps in which the agent acted")
+
+
+class Interval(Out):
+    low: float
+    high: float
+
+
+class ReportLine(Out):
+    """Results in the environments of one kind. Every environment weighs alike.
+
+    A score is (return - random) / |random|, of the first agent, with the return of random play on its card: 0 plays no
+    better than chance. Intervals are bootstrapped over environments, 95 %.
+    """
+
+    kind: Literal["train", "interpolation", "composition", "extrapolation", "family"]
+    specs: int
+    episodes: int
+    scored: int = Field(description="environments with a score: with a random return other than 0, and an episode")
+    mean: float | None
+    mean_interval: Interval | None = Field(description="null with fewer than two scored environments")
+    iqm: float | None = Field(description="interquartile mean: of the middle half")
+    iqm_interval: Interval | None
+
+
+class Report(Out):
+    """A run's results by kind of holdout, mildest first, so that nobody mistakes interpolation for prediction."""
+
+    run: str
+    split: str
+    lines: list[ReportLine]
+
+
 # --- me, quotas and usage
 
 
@@ -399,9 +509,21 @@ class KeyCreate(In):
     cell: Label | None = Field(None, description="a cell's id or name; a key without a cell and site is an operator's")
     site: Label | None = Field(None, description="a site's name: the key its workers use")
     scopes: (
-        list[Literal["environments:read", "subsets:write", "runs:read", "runs:write", "admin:read", "admin:write"]]
+        list[
+            Literal[
+                "environments:read",
+                "subsets:write",
+                "runs:read",
+                "runs:write",
+                "evaluate",
+                "trajectories",
+                "admin:read",
+                "admin:write",
+                "splits:write",
+            ]
+        ]
         | None
-    ) = Field(None, description="default: all that fit the owner")
+    ) = Field(None, description="default: all that fit the owner, but `evaluate` and `trajectories`")
     label: Label | None = None
     expires_at: Annotated[datetime | None, Field(strict=False)] = None
 
@@ -509,3 +631,94 @@ class AuditEntry(Out):
     action: str
     target: str
     change: dict[str, Any]
+
+
+# --- splits
+
+
+class SplitRule(In):
+    """What is held out, in the families that `families` and `domain` leave. The kind says which other fields it needs.
+
+    An axis is a parameter, or `:modifier.argument`; a part is a parameter off its default, or `:modifier`.
+    """
+
+    name: Name
+    kind: HoldoutKind
+    families: list[Label] = Field(["*"], min_length=1, max_length=256, description="names; * stands for anything")
+    domain: Literal["physics", "social", "symbolic"] | None = None
+    tasks: dict[Label, Annotated[list[float | int | bool | str], Field(max_length=1000)]] | None = Field(
+        None, max_length=16, description="family: only these base tasks, as values of task parameters"
+    )
+    axis: Label | None = Field(None, examples=["gravity", ":obs_drop.p"])
+    between: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="interpolation: values strictly between these two are held out"
+    )
+    trained: Annotated[list[float | None], Field(min_length=2, max_length=2)] | None = Field(
+        None, description="extrapolation: values outside this range are held out; null leaves an end open"
+    )
+    parts: list[Label] | None = Field(
+        None,
+        max_length=8,
+        description="composition: what has all of these is held out",
+        examples=[["gravity", ":delay"]],
+    )
+
+
+class SplitCreate(In):
+    """A split, or with the name of one its next version."""
+
+    name: Name
+    rules: list[SplitRule] = Field(min_length=1, max_length=200)
+    note: Label | None = None
+    budget: int = Field(
+        100_000, ge=0, le=2**53, description="evaluations of held-out environments that each cell may ask for"
+    )
+
+
+class ExposureUse(Out):
+    """Evaluations of held-out environments: one environment in one run counts as one."""
+
+    allowed: int
+    used: int
+
+
+class Split(Out):
+    name: str
+    version: int
+    ref: str = Field(description="name and version", examples=["default@1"])
+    digest: str = Field(description="SHA-256 of the rules, hex")
+    in_force: bool
+    rules: list[dict[str, Any]]
+    note: str | None
+    budget: int = Field(
+        description="evaluations of held-out environments that a cell may ask for, unless told otherwise"
+    )
+    exposure: ExposureUse | None = Field(description="of the caller's cell")
+    counts: dict[str, int] = Field(description="catalogued environments: `train` and by kind of holdout")
+    created_by: str | None
+    created_at: datetime
+
+
+class SplitActivation(Out):
+    split: str
+    before: str | None = Field(description="the split that was in force until now")
+    unfinished: list[str] = Field(
+        description="training runs that were checked against another split and go on under it; cancel them if need be"
+    )
+
+
+class BudgetPut(In):
+    allowed: int = Field(ge=0, le=2**53)
+
+
+class Exposure(Out):
+    id: int
+    at: datetime
+    cell: str
+    key: str
+    run: str
+    split: str
+    kinds: dict[str, int]
+    specs: int
+    episodes: int | None
+    steps_per_env: int | None

@@ -95,13 +95,14 @@ def _frame(header: dict[str, object], payload_bytes: int) -> bytes:
     return struct.pack("<I", len(text)) + text + struct.pack("<Q", payload_bytes)
 
 
-async def events(parts: Parts, run: Run, after: int) -> AsyncIterator[bytes]:
-    """Server-sent events: `progress` and `end` carry the run, `chunk` its row without the bytes and its seq as id."""
+async def events(parts: Parts, run: Run, after: int, *, chunks: bool = True) -> AsyncIterator[bytes]:
+    """Server-sent events: `progress` and `end` carry the run, `chunk` (if wanted) its row without the bytes and its seq
+    as id."""
     async for event in follow(parts, run, after):
         if event.chunk is None:
             assert event.run is not None
             yield f"event: {event.kind}\ndata: {event.run.model_dump_json()}\n\n".encode()
-        else:
+        elif chunks:
             data = runs.show_chunk(event.chunk).model_dump_json()
             yield f"event: chunk\nid: {event.chunk.seq}\ndata: {data}\n\n".encode()
 

@@ -58,6 +58,10 @@ def run_state(state: str = "running", **changes: Any) -> schemas.Run:
         "steps_per_env": 10,
         "seed": 0,
         "labels": {},
+        "purpose": "train",
+        "split": "default@1",
+        "held_out": {},
+        "carved": [],
         "items_total": 3,
         "items_done": 0,
         "items_failed": 0,
@@ -186,7 +190,7 @@ class PoolDouble:
         @app.get("/v1/environments/{ref:path}")
         async def get(ref: str) -> schemas.EnvironmentDetail:
             return schemas.EnvironmentDetail(
-                **environment(1).model_dump() | {"ref": ref}, card={"cost": {"step_us": 10.0}}
+                **environment(1).model_dump() | {"ref": ref}, card={"cost": {"step_us": 10.0}}, split=None
             )
 
         @app.post("/v1/subsets", status_code=201)
@@ -214,6 +218,15 @@ class PoolDouble:
         @app.get("/v1/runs/{run_id}/summary")
         async def summary(run_id: str) -> dict[str, Any]:
             return {"specs": [spec_summary(n, e) for n, e in enumerate(self.environments[:3])]}
+
+        @app.get("/v1/runs/{run_id}/scores")
+        async def scores(run_id: str) -> dict[str, Any]:
+            score = {"ref": "a@1", "kind": None, "env_index": 0, "agent": "agent", "episode_return": None, "length": 2}
+            return {"items": [{**score, "episode_index": i} for i in range(2)], "next_cursor": None}
+
+        @app.get("/v1/runs/{run_id}/report")
+        async def report_(run_id: str) -> schemas.Report:
+            return report()
 
         @app.get("/v1/runs/{run_id}/stream")
         async def stream(request: Request, run_id: str, after: int = 0) -> StreamingResponse:
@@ -249,6 +262,32 @@ class PoolDouble:
             )
 
     def _admin_routes(self, app: FastAPI) -> None:
+        @app.get("/v1/splits")
+        async def list_splits() -> schemas.Page[schemas.Split]:
+            return schemas.Page(items=[split()], next_cursor=None)
+
+        @app.get("/v1/splits/{name}")
+        async def get_split(name: str) -> schemas.Split:
+            return split().model_copy(update={"ref": name})
+
+        @app.post("/v1/admin/splits", status_code=201)
+        async def declare(request: schemas.SplitCreate) -> schemas.Split:
+            return split().model_copy(update={"name": request.name, "budget": request.budget})
+
+        @app.post("/v1/admin/splits/{name}:activate")
+        async def activate(name: str) -> schemas.SplitActivation:
+            return schemas.SplitActivation(split=name, before=None, unfinished=["run_1"])
+
+        @app.put("/v1/admin/splits/{name}/budgets/{cell}")
+        async def set_budget(name: str, cell: str, request: schemas.BudgetPut) -> schemas.BudgetPut:
+            return request
+
+        @app.get("/v1/admin/exposures")
+        async def exposures() -> dict[str, Any]:
+            row = {"cell": "team", "key": "key_1", "run": "run_1", "split": "default@1", "kinds": {"family": 1}}
+            counts = {"id": 1, "at": NOW.isoformat(), "specs": 1, "episodes": 2, "steps_per_env": None}
+            return {"items": [row | counts], "next_cursor": None}
+
         @app.post("/v1/admin/cells", status_code=201)
         async def create_cell(request: schemas.CellCreate) -> schemas.Cell:
             return schemas.Cell(id="cell_1", name=request.name, created_at=NOW)
@@ -295,8 +334,40 @@ def bound_socket(port: int) -> socket.socket:
 
 def subset(size: int, source: dict[str, Any]) -> schemas.Subset:
     return schemas.Subset(
-        id="sub_1", digest="0" * 64, size=size, domains={"physics": size}, name=None, source=source, created_at=NOW
+        id="sub_1",
+        digest="0" * 64,
+        size=size,
+        domains={"physics": size},
+        name=None,
+        source=source,
+        split="default@1",
+        left_out=0,
+        created_at=NOW,
     )
+
+
+def split() -> schemas.Split:
+    return schemas.Split(
+        name="default",
+        version=1,
+        ref="default@1",
+        digest="0" * 64,
+        in_force=True,
+        rules=[{"name": "heavy", "kind": "extrapolation", "axis": "gravity", "trained": [None, 16]}],
+        note=None,
+        budget=10,
+        exposure=schemas.ExposureUse(allowed=10, used=1),
+        counts={"train": 20, "extrapolation": 5},
+        created_by=None,
+        created_at=NOW,
+    )
+
+
+def report() -> schemas.Report:
+    line = {"specs": 3, "episodes": 6, "scored": 2, "mean": 0.5, "iqm": 0.25, "iqm_interval": None}
+    kinds = {"train": schemas.Interval(low=0.25, high=0.75), "extrapolation": None}
+    lines = [schemas.ReportLine.model_validate({**line, "kind": k, "mean_interval": i}) for k, i in kinds.items()]
+    return schemas.Report(run="run_1", split="default@1", lines=lines)
 
 
 def spec_summary(number: int, of: schemas.Environment) -> dict[str, Any]:

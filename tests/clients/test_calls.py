@@ -211,6 +211,8 @@ def test_runs_are_made_of_subsets_and_of_refs(double: PoolDouble, twin: Twin) ->
         "steps_per_env": 10,
         "seed": 0,
         "labels": {"a": "b"},
+        "purpose": "train",
+        "holdout": "refuse",
     }
 
 

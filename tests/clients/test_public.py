@@ -41,7 +41,8 @@ def test_public_names_are_these() -> None:
     assert worldpool.__all__ == sorted(worldpool.__all__)
     assert set(worldpool.__all__) == {
         *("connect", "aconnect", "Client", "AsyncClient", "__version__"),
-        *("Catalogue", "Environment", "EnvironmentDetail", "Family", "Me", "Modifier", "RunInfo", "Subset", "Summary"),
+        *("Catalogue", "Environment", "EnvironmentDetail", "Family", "Me", "Modifier", "RunInfo", "Split", "Subset"),
+        *("Summary", "Report"),
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),
@@ -92,7 +93,7 @@ def test_both_clients_offer_the_same_calls_with_the_same_parameters() -> None:
 @pytest.mark.parametrize(("sync", "asynchronous"), [(worldpool.Run, worldpool.AsyncRun)])
 def test_both_runs_offer_the_same(sync: type, asynchronous: type) -> None:
     own = {name for name in vars(sync) if not name.startswith("_") and callable(getattr(sync, name))}
-    assert own >= {"stream", "wait", "watch", "cancel", "delete", "refresh", "summary"}
+    assert own >= {"stream", "wait", "watch", "cancel", "delete", "refresh", "summary", "scores", "report"}
     assert all(
         inspect.signature(getattr(sync, name)).parameters == inspect.signature(getattr(asynchronous, name)).parameters
         for name in own

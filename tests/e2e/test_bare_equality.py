@@ -13,21 +13,25 @@ import worldpool
 import env_registry
 import tests.bare
 import tests.bare.social
+from service.embedded.pool import EmbeddedPool
 
 STEPS = 120
 FAMILIES = sorted(env_registry.families())
 
 
 @pytest.fixture(scope="module")
-def rollouts(client: worldpool.Client) -> dict[str, list[worldpool.Episode]]:
+def rollouts(running: EmbeddedPool, operator: worldpool.Client) -> dict[str, list[worldpool.Episode]]:
     """By family, the parts of its first episode: one for each stream of rows (roles with other spaces have their
-    own)."""
-    run = client.runs.create(refs=FAMILIES, steps_per_env=STEPS, seed=20261122)
+    own). Families that are held out of training run as an evaluation."""
+    scopes = ["runs:read", "runs:write", "evaluate", "trajectories"]
+    secret = operator.admin.keys.create(cell="demo", scopes=scopes).secret
     found: defaultdict[str, list[worldpool.Episode]] = defaultdict(list)
-    for batch in run.stream(progress=False):
-        for episode in batch.to_episodes():
-            if episode.episode_index == 0:
-                found[episode.ref.split("@")[0]].append(episode)
+    with worldpool.connect(url=running.url, api_key=secret) as client:
+        run = client.runs.create(refs=FAMILIES, steps_per_env=STEPS, seed=20261122, purpose="evaluate")
+        for batch in run.stream(progress=False):
+            for episode in batch.to_episodes():
+                if episode.episode_index == 0:
+                    found[episode.ref.split("@")[0]].append(episode)
     return found
 
 

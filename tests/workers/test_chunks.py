@@ -91,6 +91,8 @@ def test_the_summary_counts_episodes_steps_and_returns(make_item: MakeItem) -> N
     assert (single.episodes, single.steps, single.returns, single.return_sum) == (2, 6, 2, 12.0)
     assert (turn.episodes, turn.steps, turn.returns, turn.return_min, turn.return_max) == (2, 8, 4, -0.5, 1.0)
     assert (info.episodes, info.steps, info.rows) == (4, 14, 8 + 16)
+    assert (single.first_returns, single.first_return_sum) == (2, 12.0)
+    assert (turn.first_returns, turn.first_return_sum) == (2, -1.0)
 
 
 def test_other_bytes_are_refused() -> None:

@@ -34,8 +34,8 @@ from worldpool.errors import (
     WaitTimeout,
     WorldpoolError,
 )
-from worldpool.models import Catalogue, Environment, EnvironmentDetail, Family, Me, Modifier, RunInfo, Subset
-from worldpool.summary import Summary
+from worldpool.models import Catalogue, Environment, EnvironmentDetail, Family, Me, Modifier, RunInfo, Split, Subset
+from worldpool.summary import Report, Summary
 
 __all__ = [
     "AsyncClient",
@@ -64,10 +64,12 @@ __all__ = [
     "PoolNotFound",
     "ProblemError",
     "RateLimited",
+    "Report",
     "Run",
     "RunFailed",
     "RunInfo",
     "ServerError",
+    "Split",
     "Stream",
     "Subset",
     "Summary",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from worldpool import models
 from worldpool._core import Call, PageCall, a_str, body, query, reader
 from worldpool.models import Page, RunInfo, Subset
-from worldpool.summary import Summary
+from worldpool.summary import Report, Summary
 
 Range = tuple[float | None, float | None]
 """The least and the greatest value; None leaves that side open."""
@@ -27,6 +27,7 @@ _environment_page = reader(Page[models.Environment])
 _run = reader(RunInfo)
 _subset = reader(Subset)
 _quota = reader(models.Quota)
+_split = reader(models.Split)
 _commitment = reader(models.Commitment)
 
 
@@ -86,6 +87,7 @@ def search_environments(
     kind: str | None = None,
     modifier: str | None = None,
     base_task: str | None = None,
+    split: str | None = None,
     text: str | None = None,
     max_step_us: float | None = None,
     parameters: Mapping[str, Range] | None = None,
@@ -93,7 +95,7 @@ def search_environments(
 ) -> PageCall[models.Environment]:
     """Catalogued environments that meet all conditions; `parameters` gives ranges by name, `{"gravity": (5, None)}`.
 
-    `limit` is the most wanted in all.
+    `split` is `train`, `heldout` or a kind of holdout; `limit` is the most wanted in all.
     """
     params = query(
         domain=domain,
@@ -102,6 +104,7 @@ def search_environments(
         kind=kind,
         modifier=modifier,
         base_task=base_task,
+        split=split,
         text=text,
         max_step_us=max_step_us,
         limit=_page_size(limit),
@@ -161,7 +164,8 @@ def create_subset(
     """Choose specs: by conditions (`where={}` is the whole catalogue), as a list of refs, or as a grid over one family.
 
     `where` takes the filters of `environments.search`, with `parameters={"gravity": {"min": 5, "max": 15}}`; `size` and
-    `strategy` say how many of those that match are picked and how. `grid` is
+    `strategy` say how many of those that match are picked and how; what the split in force holds out of training is
+    left out unless `where` has a `split`. `grid` is
     `{"family": …, "parameters": {name: [values]}, "modifiers": [[…], …]}`.
     """
     asked = body(where=where, refs=_list("refs", refs), grid=grid, size=size, strategy=strategy, seed=seed, name=name)
@@ -198,11 +202,14 @@ def create_run(
     steps_per_env: int | None = None,
     seed: int = 0,
     labels: Mapping[str, str] | None = None,
+    purpose: Literal["train", "evaluate"] = "train",
+    holdout: Literal["refuse", "carve"] = "refuse",
 ) -> Call[RunInfo]:
     """Ask for rollouts of a policy in every environment of a subset or list of refs.
 
     Give `episodes` or `steps_per_env`; with steps the last episode is cut. Equal seeds give equal rollouts, bit for
-    bit.
+    bit. Environments that are held out of training are refused; with `purpose="evaluate"` they run, for their scores
+    alone. `holdout="carve"` cuts distributions that reach into a holdout; the run's `carved` says how.
     """
     asked = body(
         subset=None if subset is None else _id("subset", subset),
@@ -212,6 +219,8 @@ def create_run(
         steps_per_env=steps_per_env,
         seed=seed,
         labels=labels,
+        purpose=purpose,
+        holdout=holdout,
     )
     return Call(method="POST", path="/v1/runs", read=_run, body=asked, creates=True)
 
@@ -253,6 +262,16 @@ def summarise_run(run: RunInfo | str) -> Call[Summary]:
     return Call(method="GET", path=f"{_run_path(run)}/summary", read=reader(Summary))
 
 
+def run_scores(run: RunInfo | str) -> PageCall[models.Score]:
+    """Return and length of every episode and agent."""
+    return PageCall(first=Call(method="GET", path=f"{_run_path(run)}/scores", read=reader(Page[models.Score])))
+
+
+def report_run(run: RunInfo | str, *, split: str | None = None) -> Call[Report]:
+    """Results by kind of holdout, under the run's own split or another one."""
+    return Call(method="GET", path=f"{_run_path(run)}/report", read=reader(Report), params=query(split=split))
+
+
 def stream_run(run: str, *, after: int, media_type: str) -> Call[None]:
     """Chunks after `after` as frames, or states as server-sent events. The answer is read as it comes."""
     headers = {"Accept": media_type, "Accept-Encoding": "identity"}
@@ -262,6 +281,49 @@ def stream_run(run: str, *, after: int, media_type: str) -> Call[None]:
 
 def _run_path(run: RunInfo | str) -> str:
     return f"/v1/runs/{_segment('run', run)}"
+
+
+# --- splits
+
+
+def list_splits() -> PageCall[models.Split]:
+    """Every version of every split, newest first."""
+    return PageCall(first=Call(method="GET", path="/v1/splits", read=reader(Page[models.Split])))
+
+
+def get_split(name: str) -> Call[models.Split]:
+    """A split by name and version (`default@1`), or the newest of a name."""
+    return Call(method="GET", path=f"/v1/splits/{_segment('split', name)}", read=_split)
+
+
+def declare_split(
+    *, name: str, rules: Sequence[Mapping[str, Any]], note: str | None = None, budget: int | None = None
+) -> Call[models.Split]:
+    """A new split, or the next version of one; it holds nothing out before it is activated.
+
+    A rule is such as `{"name": "heavy", "kind": "extrapolation", "axis": "gravity", "trained": [None, 16]}`.
+    """
+    asked = body(name=name, rules=list(rules), note=note, budget=budget)
+    return Call(method="POST", path="/v1/admin/splits", read=_split, body=asked, creates=True)
+
+
+def activate_split(name: str) -> Call[models.SplitActivation]:
+    """Hold all training that is submitted from now on to this split."""
+    path = f"/v1/admin/splits/{_segment('split', name)}:activate"
+    return Call(method="POST", path=path, read=reader(models.SplitActivation))
+
+
+def set_exposure_budget(name: str, *, cell: models.Cell | str, allowed: int) -> Call[models.Budget]:
+    """Allow a cell this many evaluations of the split's held-out environments, in all."""
+    path = f"/v1/admin/splits/{_segment('split', name)}/budgets/{_segment('cell', cell)}"
+    return Call(method="PUT", path=path, read=reader(models.Budget), body=body(allowed=allowed))
+
+
+def list_exposures(*, limit: int | None = None) -> PageCall[models.Exposure]:
+    """Which cell evaluated how many held-out environments when, newest first."""
+    params = query(limit=_page_size(limit))
+    read = reader(Page[models.Exposure])
+    return PageCall(first=Call(method="GET", path="/v1/admin/exposures", read=read, params=params), limit=limit)
 
 
 # --- me and admin

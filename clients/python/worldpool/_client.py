@@ -109,6 +109,10 @@ class Client:
         return nouns.Subsets(self)
 
     @cached_property
+    def splits(self) -> nouns.Splits:
+        return nouns.Splits(self)
+
+    @cached_property
     def runs(self) -> nouns.Runs:
         return nouns.Runs(self)
 
@@ -182,6 +186,10 @@ class AsyncClient:
     @cached_property
     def subsets(self) -> nouns.AsyncSubsets:
         return nouns.AsyncSubsets(self)
+
+    @cached_property
+    def splits(self) -> nouns.AsyncSplits:
+        return nouns.AsyncSplits(self)
 
     @cached_property
     def runs(self) -> nouns.AsyncRuns:

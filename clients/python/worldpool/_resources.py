@@ -46,10 +46,27 @@ class Runs(Resource):
     list = run_pages(_calls.list_runs)
     cancel = run(_calls.cancel_run)
     delete = sync(_calls.delete_run)
+    scores = paged(_calls.run_scores)
+    report = sync(_calls.report_run)
 
     def wait(self, of: RunInfo | str, *, timeout_s: float | None = None) -> Run:
         """The run when it has ended; raises `WaitTimeout` after `timeout_s` seconds."""
         return self.get(of).wait(timeout_s=timeout_s)
+
+
+class Splits(Resource):
+    list = paged(_calls.list_splits)
+    get = sync(_calls.get_split)
+
+
+class AdminSplits(Resource):
+    declare = sync(_calls.declare_split)
+    activate = sync(_calls.activate_split)
+    set_budget = sync(_calls.set_exposure_budget)
+
+
+class Exposures(Resource):
+    list = paged(_calls.list_exposures)
 
 
 class Cells(Resource):
@@ -116,6 +133,14 @@ class Admin(Resource):
         return Workers(self._client)
 
     @property
+    def splits(self) -> AdminSplits:
+        return AdminSplits(self._client)
+
+    @property
+    def exposures(self) -> Exposures:
+        return Exposures(self._client)
+
+    @property
     def audit(self) -> Audit:
         return Audit(self._client)
 
@@ -147,10 +172,27 @@ class AsyncRuns(AsyncResource):
     list = arun_pages(_calls.list_runs)
     cancel = arun(_calls.cancel_run)
     delete = awaited(_calls.delete_run)
+    scores = apaged(_calls.run_scores)
+    report = awaited(_calls.report_run)
 
     async def wait(self, of: RunInfo | str, *, timeout_s: float | None = None) -> AsyncRun:
         """The run when it has ended; raises `WaitTimeout` after `timeout_s` seconds."""
         return await (await self.get(of)).wait(timeout_s=timeout_s)
+
+
+class AsyncSplits(AsyncResource):
+    list = apaged(_calls.list_splits)
+    get = awaited(_calls.get_split)
+
+
+class AsyncAdminSplits(AsyncResource):
+    declare = awaited(_calls.declare_split)
+    activate = awaited(_calls.activate_split)
+    set_budget = awaited(_calls.set_exposure_budget)
+
+
+class AsyncExposures(AsyncResource):
+    list = apaged(_calls.list_exposures)
 
 
 class AsyncCells(AsyncResource):
@@ -215,6 +257,14 @@ class AsyncAdmin(AsyncResource):
     @property
     def workers(self) -> AsyncWorkers:
         return AsyncWorkers(self._client)
+
+    @property
+    def splits(self) -> AsyncAdminSplits:
+        return AsyncAdminSplits(self._client)
+
+    @property
+    def exposures(self) -> AsyncExposures:
+        return AsyncExposures(self._client)
 
     @property
     def audit(self) -> AsyncAudit:

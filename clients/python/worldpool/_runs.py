@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,8 @@ from pydantic import PrivateAttr
 from worldpool import _calls
 from worldpool._cursors import ChunkCursor, StateCursor
 from worldpool._stream import AsyncStream, Stream, afollow, follow
-from worldpool.models import RunInfo
-from worldpool.summary import Summary
+from worldpool.models import RunInfo, Score
+from worldpool.summary import Report, Summary
 
 if TYPE_CHECKING:
     from worldpool._client import AsyncClient, Client
@@ -44,6 +44,14 @@ class Run(RunInfo):
     def summary(self) -> Summary:
         """Returns and lengths by environment, family and domain, over all chunks so far."""
         return self._client._send(_calls.summarise_run(self))
+
+    def scores(self) -> Iterable[Score]:
+        """Return and length of every episode and agent so far, as they are read."""
+        return self._client.runs.scores(self)
+
+    def report(self, *, split: str | None = None) -> Report:
+        """Results by kind of holdout, under the run's own split or another one."""
+        return self._client.runs.report(self, split=split)
 
     def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> Stream:
         """Its batches as numpy views on Arrow memory, as they come, until it has ended.
@@ -100,6 +108,14 @@ class AsyncRun(RunInfo):
     async def summary(self) -> Summary:
         """Returns and lengths by environment, family and domain, over all chunks so far."""
         return await self._client._send(_calls.summarise_run(self))
+
+    def scores(self) -> AsyncIterable[Score]:
+        """See `Run.scores`."""
+        return self._client.runs.scores(self)
+
+    async def report(self, *, split: str | None = None) -> Report:
+        """See `Run.report`."""
+        return await self._client.runs.report(self, split=split)
 
     def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> AsyncStream:
         """See `Run.stream`."""

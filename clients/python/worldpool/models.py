@@ -42,9 +42,39 @@ class Environment(Model):
 
 
 class EnvironmentDetail(Environment):
-    """An environment with its card: what was measured about it."""
+    """An environment with its card: what was measured about it; and how the split in force sees it."""
 
     card: dict[str, Any] | None
+    split: Standing | None
+
+
+class HoldoutReason(Model):
+    """Why a rule of a split holds an environment out. `distance` is that outside the `hull`, in units of its width."""
+
+    rule: str
+    kind: str
+    detail: str
+    axis: str | None
+    value: str | None
+    hull: tuple[float, float] | None
+    between: tuple[float, float] | None
+    distance: float | None
+
+
+class NearestTraining(Model):
+    """The nearest environment that may be trained on; axes count in units of their range."""
+
+    ref: str
+    distance: float
+
+
+class Standing(Model):
+    """What a split says of an environment: `kind` is None where it may be trained on."""
+
+    split: str
+    kind: str | None
+    reasons: list[HoldoutReason]
+    nearest: NearestTraining | None
 
 
 class Family(Model):
@@ -85,7 +115,8 @@ class Catalogue(Model):
 
 
 class Subset(Model):
-    """An immutable list of specs; equal digests mean equal lists."""
+    """An immutable list of specs; equal digests mean equal lists. `left_out` counts what else matched and is held out
+    of training."""
 
     id: str
     digest: str
@@ -93,7 +124,24 @@ class Subset(Model):
     domains: dict[str, int]
     name: str | None
     source: dict[str, Any]
+    split: str | None
+    left_out: int
     created_at: datetime
+
+
+class CarvedPart(Model):
+    """One environment that took the place of another, and its share of the original distribution."""
+
+    ref: str
+    share: float
+
+
+class CarvedSpec(Model):
+    """An environment whose distributions reached into a holdout, and what is left of it: `cut` is the share lost."""
+
+    ref: str
+    parts: list[CarvedPart]
+    cut: float
 
 
 class RunInfo(Model):
@@ -108,6 +156,10 @@ class RunInfo(Model):
     steps_per_env: int | None
     seed: int
     labels: dict[str, str]
+    purpose: str
+    split: str | None
+    held_out: dict[str, int]
+    carved: list[CarvedSpec]
     items_total: int
     items_done: int
     items_failed: int
@@ -127,6 +179,71 @@ class RunInfo(Model):
     def ended(self) -> bool:
         """Nothing of it will run any more."""
         return self.state in ("succeeded", "failed", "cancelled")
+
+
+class Score(Model):
+    """Return and length of one episode of one agent; `kind` says how the environment is held out, if it is."""
+
+    ref: str
+    kind: str | None
+    env_index: int
+    episode_index: int
+    agent: str
+    episode_return: float | None
+    length: int
+
+
+class ExposureUse(Model):
+    """Evaluations of held-out environments that the cell may ask for, and has asked for."""
+
+    allowed: int
+    used: int
+
+
+class Split(Model):
+    """A version of a split: rules that never change. `counts` are catalogued environments by kind."""
+
+    name: str
+    version: int
+    ref: str
+    digest: str
+    in_force: bool
+    rules: list[dict[str, Any]]
+    note: str | None
+    budget: int
+    exposure: ExposureUse | None
+    counts: dict[str, int]
+    created_by: str | None
+    created_at: datetime
+
+
+class SplitActivation(Model):
+    """A split that came into force; `unfinished` are training runs that go on under the one before."""
+
+    split: str
+    before: str | None
+    unfinished: list[str]
+
+
+class Budget(Model):
+    """Evaluations of a split's held-out environments that a cell may ask for."""
+
+    allowed: int
+
+
+class Exposure(Model):
+    """What one run saw of a split's holdouts."""
+
+    id: int
+    at: datetime
+    cell: str
+    key: str
+    run: str
+    split: str
+    kinds: dict[str, int]
+    specs: int
+    episodes: int | None
+    steps_per_env: int | None
 
 
 class Me(Model):

@@ -1,4 +1,4 @@
-"""What a run's episodes returned and how long they were, by environment, family and domain."""
+"""What a run's episodes returned and how long they were, by environment, family and domain, and by kind of holdout."""
 
 from __future__ import annotations
 
@@ -111,10 +111,7 @@ class Summary(Model):
         return self.table()
 
     def __str__(self) -> str:
-        console = Console(file=StringIO(), width=_WIDEST, color_system=None)
-        with console.capture() as capture:
-            console.print(self.table())
-        return capture.get()
+        return _text(self.table())
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{header}</th>" for header in _HEADERS)
@@ -124,6 +121,13 @@ class Summary(Model):
     def _rows(self) -> Iterable[tuple[str, ...]]:
         specs = sorted(self.specs, key=lambda spec: (spec.domain, spec.ref))
         return ((spec.ref, spec.domain, *_figures(spec)) for spec in specs)
+
+
+def _text(table: Table) -> str:
+    console = Console(file=StringIO(), width=_WIDEST, color_system=None)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get()
 
 
 def _merge_by(specs: Iterable[SpecSummary], key: Callable[[SpecSummary], str]) -> dict[str, Group]:
@@ -160,3 +164,61 @@ def _merge(groups: Iterable[Group]) -> Group:
         return_max=max((g.return_max for g in paid if g.return_max is not None), default=None),
         wall_ms=sum(group.wall_ms for group in groups),
     )
+
+
+class Interval(Model):
+    """A 95 % bootstrap interval over environments."""
+
+    low: float
+    high: float
+
+
+class ReportLine(Model):
+    """Results in the environments of one kind. A score is (return - random) / |random|, with random play's return."""
+
+    kind: str
+    specs: int
+    episodes: int
+    scored: int
+    mean: float | None
+    mean_interval: Interval | None
+    iqm: float | None
+    iqm_interval: Interval | None
+
+
+class Report(Model):
+    """Results by kind of holdout, mildest first: what was trained on is no prediction, and interpolation hardly one.
+
+    Prints as a table, in terminals and notebooks.
+    """
+
+    run: str
+    split: str
+    lines: list[ReportLine]
+
+    @cached_property
+    def by_kind(self) -> dict[str, ReportLine]:
+        """Results by kind."""
+        return {line.kind: line for line in self.lines}
+
+    def table(self) -> Table:
+        """The results as a rich table, a kind a line."""
+        table = _WholeTable(box=SIMPLE_HEAD, pad_edge=False)
+        table.caption = f"{self.run} by {self.split}; score = (return - random) / |random|, 95 % over environments"
+        for header in ("kind", "environments", "episodes", "scored", "mean", "", "IQM", ""):
+            table.add_column(header, justify="left" if header in ("kind", "") else "right")
+        for line in self.lines:
+            figures = (f"{line.specs:,}", f"{line.episodes:,}", f"{line.scored:,}")
+            mean = _number(line.mean, ",.3f"), _span(line.mean_interval)
+            table.add_row(line.kind, *figures, *mean, _number(line.iqm, ",.3f"), _span(line.iqm_interval))
+        return table
+
+    def __rich__(self) -> Table:
+        return self.table()
+
+    def __str__(self) -> str:
+        return _text(self.table())
+
+
+def _span(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.low:,.3f} to {interval.high:,.3f}"

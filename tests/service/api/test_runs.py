@@ -56,22 +56,27 @@ class HandWorker:
         """The item's object, of its own bytes."""
         path = self.store / item["object_key"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(f"chunk of {item['item_id']}".encode())
+        path.write_bytes(self.content(item))
         return path
+
+    def content(self, item: dict[str, Any]) -> bytes:
+        return f"chunk of {item['item_id']}".encode()
 
     def finish(self, grant: dict[str, Any], item: dict[str, Any]) -> Path:
         """Write the item's object and release it as done."""
         path = self.write(item)
         content = path.read_bytes()
-        steps = sum(segment["steps"] for segment in item["segments"])
+        steps = sum(segment["steps"] or 0 for segment in item["segments"])
         part = {
-            "spec": 0,
             "episodes": 1,
             "steps": steps,
             "returns": 1,
             "return_sum": 2.5,
             "return_min": 2.5,
             "return_max": 2.5,
+            "first_returns": 1,
+            "first_return_sum": 2.5,
+            "wall_ms": 1.0,
         }
         chunk = {
             "bytes": len(content),
@@ -79,7 +84,7 @@ class HandWorker:
             "rows": steps + 1,
             "episodes": 1,
             "steps": steps,
-            "summary": [{**part, "wall_ms": 1.0}],
+            "summary": [{**part, "spec": spec} for spec in range(len(item["specs"]))],
         }
         release = {"worker_id": self.id, "fence": grant["fence"], "outcome": "done", "chunk": chunk}
         assert self.call(f"leases/{grant['lease_id']}/release", release) == {"accepted": True}

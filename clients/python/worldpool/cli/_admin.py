@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ quotas = typer.Typer(help="The entitlement tree.", no_args_is_help=True)
 commitment = typer.Typer(help="The share of the pool that is committed.", no_args_is_help=True)
 sites = typer.Typer(help="Members of the federation.", no_args_is_help=True)
 workers = typer.Typer(help="Worker processes.", no_args_is_help=True)
+splits = typer.Typer(help="What is held out of training, and who has looked at it.", no_args_is_help=True)
 audit = typer.Typer(help="What operators changed.", no_args_is_help=True)
 for name, group in (
     ("cells", cells),
@@ -25,6 +27,7 @@ for name, group in (
     ("commitment", commitment),
     ("sites", sites),
     ("workers", workers),
+    ("splits", splits),
     ("audit", audit),
 ):
     app.add_typer(group, name=name)
@@ -174,6 +177,54 @@ def list_workers(json: Json = False) -> None:
     columns = ("id", "name", "site", "state", "slots", "busy", "contributes_mc", "seen_at")
     with _pool() as pool:
         show_list(pool.admin.workers.list(), columns, json=json)
+
+
+@splits.command("declare")
+def declare_split(
+    name: str,
+    rules: Annotated[
+        typer.FileText, typer.Argument(help="JSON: a list of rules, as `split show` has them; - is stdin.")
+    ],
+    note: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    budget: Annotated[int | None, typer.Option(help="Evaluations of held-out environments for each cell.")] = None,
+    json: Json = False,
+) -> None:
+    """Declare a split, or the next version of one. It holds nothing out before it is activated."""
+    try:
+        given = jsonlib.load(rules)
+    except ValueError as error:
+        raise typer.BadParameter(f"is not JSON: {error}", param_hint="RULES") from None
+    if not isinstance(given, list):
+        raise typer.BadParameter("is not a list of rules", param_hint="RULES")
+    with _pool() as pool:
+        show_record(pool.admin.splits.declare(name=name, rules=given, note=note, budget=budget), json=json)
+
+
+@splits.command("activate")
+def activate_split(name: Annotated[str, typer.Argument(help="name@version")], json: Json = False) -> None:
+    """Hold all training that is submitted from now on to this split."""
+    with _pool() as pool:
+        show_record(pool.admin.splits.activate(name), json=json)
+
+
+@splits.command("budget")
+def set_budget(
+    name: Annotated[str, typer.Argument(help="name@version")],
+    cell: Annotated[str, typer.Argument(help="A cell's id or name.")],
+    allowed: Annotated[int, typer.Argument(help="Evaluations of held-out environments, in all.")],
+    json: Json = False,
+) -> None:
+    """Set how many evaluations of a split's holdouts a cell may ask for."""
+    with _pool() as pool:
+        show_record(pool.admin.splits.set_budget(name, cell=cell, allowed=allowed), json=json)
+
+
+@splits.command("exposures")
+def list_exposures(limit: Limit = 20, json: Json = False) -> None:
+    """List which cell evaluated how many held-out environments, newest first."""
+    columns = ("at", "cell", "split", "specs", "episodes", "run", "key", "kinds")
+    with _pool() as pool:
+        show_list(pool.admin.exposures.list(limit=limit), columns, json=json, limit=limit)
 
 
 @audit.command("list")

@@ -19,6 +19,9 @@ Tag = Annotated[str | None, typer.Option(help="A tag.")]
 Kind = Annotated[str | None, typer.Option(help="single, parallel or turn.")]
 Modifier = Annotated[str | None, typer.Option(help="With this modifier; none for those without any.")]
 BaseTask = Annotated[str | None, typer.Option(help="A base task.")]
+Split = Annotated[
+    str | None, typer.Option(help="train, heldout, interpolation, extrapolation, composition, family or any.")
+]
 MaxStepUs = Annotated[float | None, typer.Option(help="At most this many microseconds a step.")]
 Param = Annotated[list[str] | None, typer.Option(help="A range, such as gravity:5..15; either end may be left out.")]
 
@@ -54,6 +57,7 @@ def search(
     modifier: Modifier = None,
     base_task: BaseTask = None,
     max_step_us: MaxStepUs = None,
+    split: Split = None,
     param: Param = None,
     limit: Limit = 20,
     json: Json = False,
@@ -69,6 +73,7 @@ def search(
             modifier=modifier,
             base_task=base_task,
             max_step_us=max_step_us,
+            split=split,
             parameters=ranges(param),
             limit=limit,
         )

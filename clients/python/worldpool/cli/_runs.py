@@ -31,6 +31,10 @@ def create(
     steps_per_env: Annotated[int | None, typer.Option(help="Steps of every environment.")] = None,
     seed: Annotated[int, typer.Option(help="Equal seeds give equal rollouts.")] = 0,
     label: Annotated[list[str] | None, typer.Option(help="key=value; repeat for more.")] = None,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Held-out environments too, for their scores alone.")
+    ] = False,
+    carve: Annotated[bool, typer.Option("--carve", help="Cut what is held out from distributions.")] = False,
     wait_: Annotated[bool, typer.Option("--wait", help="Wait for its end.")] = False,
     json: Json = False,
 ) -> None:
@@ -48,6 +52,8 @@ def create(
             steps_per_env=steps_per_env,
             seed=seed,
             labels=pairs(label or [], "=", "--label"),
+            purpose="evaluate" if evaluate else "train",
+            holdout="carve" if carve else "refuse",
         )
         _finish(_wait(run, None) if wait_ else run, json=json)
 
@@ -104,6 +110,26 @@ def summary(run: RunId, json: Json = False) -> None:
         else:
             specs = sorted(figures.specs, key=lambda spec: (spec.domain, spec.ref))
             show_list(specs, _SUMMARISED, json=False)
+
+
+@app.command()
+def scores(run: RunId, json: Json = False) -> None:
+    """Return and length of every episode."""
+    with _envs.pool() as pool:
+        columns = ("ref", "kind", "env_index", "episode_index", "agent", "length", "episode_return")
+        show_list(pool.runs.scores(run), columns, json=json)
+
+
+@app.command()
+def report(
+    run: RunId,
+    split: Annotated[str | None, typer.Option(help="Another split than the run's own.")] = None,
+    json: Json = False,
+) -> None:
+    """Results by kind of holdout: what was trained on, interpolation, composition, extrapolation, family."""
+    with _envs.pool() as pool:
+        found = pool.runs.report(run, split=split)
+        typer.echo(found.model_dump_json(indent=2) if json else str(found), nl=json)
 
 
 def _wait(run: Run, timeout_s: float | None) -> Run:

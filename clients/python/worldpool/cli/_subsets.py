@@ -25,6 +25,7 @@ def create(
     modifier: _envs.Modifier = None,
     base_task: _envs.BaseTask = None,
     max_step_us: _envs.MaxStepUs = None,
+    split: _envs.Split = None,
     param: _envs.Param = None,
     ref: Annotated[list[str] | None, typer.Option(help="These refs instead of conditions.")] = None,
     vary: Annotated[
@@ -36,7 +37,10 @@ def create(
     name: Annotated[str | None, typer.Option(help="A name to find it by.")] = None,
     json: Json = False,
 ) -> None:
-    """Choose environments: by conditions (none: the whole catalogue), by --ref, or as a grid with --vary."""
+    """Choose environments: by conditions (none: the whole catalogue), by --ref, or as a grid with --vary.
+
+    Conditions leave out what is held out of training, unless there is a --split; left_out says how many.
+    """
     conditions = {
         "text": text,
         "domain": domain,
@@ -46,6 +50,7 @@ def create(
         "modifier": modifier,
         "base_task": base_task,
         "max_step_us": max_step_us,
+        "split": split,
         "parameters": {key: {"min": low, "max": high} for key, (low, high) in _envs.ranges(param).items()},
     }
     where: dict[str, Any] = {key: value for key, value in conditions.items() if value}
