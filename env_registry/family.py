@@ -22,6 +22,12 @@ from env_registry.simulator import Kind, Simulator
 
 Actor = Callable[[Any, np.random.Generator], Any]
 
+
+def made_anew(simulator: Any, values: Mapping[str, Scalar]) -> bool:
+    """The `retune` of families without one."""
+    return False
+
+
 ENTRY_POINT_GROUP = "worldpool.families"
 
 # Every module here has a tuple FAMILIES. A new family is a new entry in one of them, or a new line here.
@@ -101,6 +107,9 @@ class Family:
     tells it; what runs in the pool ends. `distribution` names the Python package that holds the engine; its version is
     part of the runtime. `single_turn` tasks end with their first step and are counted apart.
 
+    `retune` gives a simulator that `make` returned other values of randomisable axes in place, so that from its next
+    reset on each bit is that of one made with them; or it answers False and leaves the simulator as it is.
+
     `witness` makes an actor for a simulator just made: the actor is called before every step with the observation (a
     dict by agent, unless the simulator is single-agent) and a random generator, and returns an action as `step` takes
     it. It goes where random actions do not, such as to goals and other rewards, so that axes which matter only there
@@ -120,6 +129,7 @@ class Family:
     distribution: str
     tags: tuple[str, ...] = field(default=())
     single_turn: bool = False
+    retune: Callable[[Any, Mapping[str, Scalar]], bool] = made_anew
     witness: Callable[[Simulator], Actor] | None = None
 
     def horizon_of(self, values: Mapping[str, Any]) -> int:

@@ -48,7 +48,9 @@ class Randomised(Wrapper):
 
     def _take(self, drawn: dict[str, Scalar]) -> None:
         if drawn != self._made_with:
-            self.inner.close()
-            self.inner = self._family.make(self._fixed | drawn)
+            values = self._fixed | drawn
+            if not self._family.retune(self.inner, values):
+                self.inner.close()
+                self.inner = self._family.make(values)
             self._made_with = drawn
         self.drawn = drawn
