@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, catalogue, db, leases, segments, subsets
+from service import capacity, catalogue, db, leases, segments, subsets, tables
 from service.api import schemas
 from service.errors import Conflict, Invalid, NotFound
 from service.ids import new_id, read, show
@@ -38,6 +38,8 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     cell_id = caller.require_cell()
     node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
     subset_id, specs = await _specs(session, caller, request)
+    field = "body.refs" if request.subset is None else "body.subset"
+    await tables.check(session, caller, (ref for ref, _ in specs), field=field)
     row = (await session.execute(select(Commitment))).scalar_one()
     slots = max(row.limit_mc // SLOT_MC, 1)
     # seconds of work for a large run: not on the event loop
