@@ -21,6 +21,8 @@ CONTRACT = {
     "ModifierOut": models.Modifier,
     "CatalogueCounts": models.Catalogue,
     "Subset": models.Subset,
+    "Table": models.Table,
+    "TableDetail": models.TableDetail,
     "Run": models.RunInfo,
     "SpecSummary": summary.SpecSummary,
     "Summary": summary.Summary,
@@ -42,6 +44,7 @@ def test_public_names_are_these() -> None:
     assert set(worldpool.__all__) == {
         *("connect", "aconnect", "Client", "AsyncClient", "__version__"),
         *("Catalogue", "Environment", "EnvironmentDetail", "Family", "Me", "Modifier", "RunInfo", "Subset", "Summary"),
+        "Table",
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),

@@ -34,7 +34,7 @@ from worldpool.errors import (
     WaitTimeout,
     WorldpoolError,
 )
-from worldpool.models import Catalogue, Environment, EnvironmentDetail, Family, Me, Modifier, RunInfo, Subset
+from worldpool.models import Catalogue, Environment, EnvironmentDetail, Family, Me, Modifier, RunInfo, Subset, Table
 from worldpool.summary import Summary
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "Stream",
     "Subset",
     "Summary",
+    "Table",
     "Unauthorized",
     "WaitTimeout",
     "WorldpoolError",

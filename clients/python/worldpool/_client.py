@@ -109,6 +109,10 @@ class Client:
         return nouns.Subsets(self)
 
     @cached_property
+    def tables(self) -> nouns.Tables:
+        return nouns.Tables(self)
+
+    @cached_property
     def runs(self) -> nouns.Runs:
         return nouns.Runs(self)
 
@@ -182,6 +186,10 @@ class AsyncClient:
     @cached_property
     def subsets(self) -> nouns.AsyncSubsets:
         return nouns.AsyncSubsets(self)
+
+    @cached_property
+    def tables(self) -> nouns.AsyncTables:
+        return nouns.AsyncTables(self)
 
     @cached_property
     def runs(self) -> nouns.AsyncRuns:
