@@ -68,6 +68,8 @@ class MujocoSimulator(GymnasiumSimulator):
 
 # ------------------------------------------------------------------ a model's numbers
 
+_OF_MESHES = ("_", "mesh_", "bvh_")
+"""Beginnings of the names of arrays that no edit changes; Meta-World's have 7 MB."""
 _SCALARS = {"opt": ("density", "viscosity"), "stat": ("meaninertia", "meanmass", "meansize", "extent")}
 
 
@@ -97,7 +99,7 @@ def model_numbers(model: mujoco.MjModel) -> dict[str, Any]:
 @lru_cache(1)
 def _array_names() -> tuple[str, ...]:
     model = mujoco.MjSpec().compile()
-    arrays = {name: getattr(model, name) for name in dir(model) if not name.startswith("_")}
+    arrays = {name: getattr(model, name) for name in dir(model) if not name.startswith(_OF_MESHES)}
     reals = [name for name, value in arrays.items() if isinstance(value, np.ndarray) and value.dtype == np.float64]
     return (*reals, "hfield_data")
 
