@@ -16,6 +16,7 @@ from env_registry.problems import RefProblem, SyntaxProblem, UnknownName, WrongC
 from env_registry.seeding import EpisodeSeeds, episode_seeds
 from env_registry.simulator import SINGLE_AGENT, Agent, Kind, Simulator
 from env_registry.spec import ModifierUse, Spec, parse
+from env_registry.tables import Table, TableProblem
 
 __all__ = [
     "SINGLE_AGENT",
@@ -37,6 +38,8 @@ __all__ = [
     "Simulator",
     "Spec",
     "SyntaxProblem",
+    "Table",
+    "TableProblem",
     "Traits",
     "UnknownName",
     "Value",

@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from env_registry.tables import COLUMN, DIGEST
+
 type_name = {float: "a number", int: "an integer", bool: "true or false", str: "a name"}
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
@@ -34,13 +36,16 @@ class DistributionKind(StrEnum):
     LOGUNIFORM = "loguniform"
     NORMAL = "normal"
     CHOICE = "choice"
+    TABLE = "table"
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A value drawn anew at every reset: `uniform(low,high)`, `loguniform(low,high)`, `normal(mean,sd)`, `choice(a,…)`.
+    """A value drawn anew at every reset: `uniform(low,high)`, `loguniform(low,high)`, `normal(mean,sd)`, `choice(a,…)`,
+    `table(digest,column)`.
 
-    On an integer axis the ends of `uniform` are both drawn. `normal` is clipped to the range of its axis.
+    On an integer axis the ends of `uniform` are both drawn. `normal` is clipped to the range of its axis. Parameters
+    that name one table come from the same row of it.
     """
 
     kind: DistributionKind
@@ -120,12 +125,13 @@ class Axis:
             name, inner = call.groups()
             if name not in list(DistributionKind):
                 raise ValueProblem(self.name, f"no distribution {name!r}; there are {', '.join(DistributionKind)}")
-            arguments = tuple(self._parse_argument(part) for part in inner.split(","))
-            return self.check(Distribution(DistributionKind(name), arguments))
+            parts = inner.split(",")
+            arguments = parts if name == DistributionKind.TABLE else [self._parse_scalar(part) for part in parts]
+            return self.check(Distribution(DistributionKind(name), tuple(arguments)))
         return self.check(self._parse_scalar(text))
 
     def draw(self, distribution: Distribution, rng: np.random.Generator) -> Scalar:
-        """One value of the distribution, in the axis' type and range."""
+        """One value of the distribution, in the axis' type and range. Tables are drawn from by rows: see `tables`."""
         a = distribution.arguments
         match distribution.kind:
             case DistributionKind.CHOICE:
@@ -160,9 +166,6 @@ class Axis:
     def _parse_scalar(self, text: str) -> Any:
         raise NotImplementedError
 
-    def _parse_argument(self, text: str) -> Any:
-        return self._parse_scalar(text)
-
     def _clip(self, value: float) -> Scalar:
         raise NotImplementedError
 
@@ -179,6 +182,10 @@ class Axis:
             return Distribution(value.kind, tuple(self._check_scalar(x) for x in a))
         if self.python_type not in (float, int):
             raise ValueProblem(self.name, f"{value.kind}() is for numbers; use choice()")
+        if value.kind is DistributionKind.TABLE:
+            if len(a) != 2 or not (DIGEST.fullmatch(str(a[0])) and COLUMN.fullmatch(str(a[1]))):
+                raise ValueProblem(self.name, "table() takes a table's digest (64 hexadecimal digits) and a column")
+            return Distribution(value.kind, (str(a[0]), str(a[1])))
         if len(a) != 2:
             raise ValueProblem(self.name, f"{value.kind}() takes two numbers")
         if self.python_type is int and value.kind is not DistributionKind.UNIFORM:

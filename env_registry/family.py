@@ -22,6 +22,12 @@ from env_registry.simulator import Kind, Simulator
 
 Actor = Callable[[Any, np.random.Generator], Any]
 
+
+def made_anew(simulator: Any, values: Mapping[str, Scalar]) -> bool:
+    """The `retune` of families without one."""
+    return False
+
+
 ENTRY_POINT_GROUP = "worldpool.families"
 
 # Every module here has a tuple FAMILIES. A new family is a new entry in one of them, or a new line here.
@@ -102,6 +108,9 @@ class Family:
     part of the runtime. `single_turn` tasks end with their first step and are counted apart. `reference_return` is the
     return of an episode with default parameters that the source calls solved, or the most that can be had.
 
+    `retune` gives a simulator that `make` returned other values of randomisable axes in place, so that from its next
+    reset on each bit is that of one made with them; or it answers False and leaves the simulator as it is.
+
     `witness` makes an actor for a simulator just made: the actor is called before every step with the observation (a
     dict by agent, unless the simulator is single-agent) and a random generator, and returns an action as `step` takes
     it. It goes where random actions do not, such as to goals and other rewards, so that axes which matter only there
@@ -122,6 +131,7 @@ class Family:
     tags: tuple[str, ...] = field(default=())
     single_turn: bool = False
     reference_return: float | None = None
+    retune: Callable[[Any, Mapping[str, Scalar]], bool] = made_anew
     witness: Callable[[Simulator], Actor] | None = None
 
     def horizon_of(self, values: Mapping[str, Any]) -> int:

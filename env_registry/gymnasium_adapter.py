@@ -50,11 +50,11 @@ class GymnasiumSimulator(Simulator):
         # Counted down, so that the limit costs one comparison with zero; without a limit it never gets there.
         self._steps_allowed = -1 if time_limit is None else time_limit
         self._steps_left = 0
-        self._reset_options = reset_options
+        self.reset_options = reset_options
         self._state = state
 
     def reset(self, seeds: EpisodeSeeds) -> Any:
-        observation, _ = self.env.reset(seed=seeds.environment, options=self._reset_options)
+        observation, _ = self.env.reset(seed=seeds.environment, options=self.reset_options)
         self._steps_left = self._steps_allowed
         self.actors = _ACTING
         return observation

@@ -13,7 +13,16 @@ from typing import Any
 
 import rfc8785
 
-from env_registry.axes import Axis, Distribution, Scalar, Value, ValueProblem, format_value, value_json
+from env_registry.axes import (
+    Axis,
+    Distribution,
+    DistributionKind,
+    Scalar,
+    Value,
+    ValueProblem,
+    format_value,
+    value_json,
+)
 from env_registry.family import Family, Traits, families, family_versions
 from env_registry.grammar import MAX_LENGTH, cut
 from env_registry.modifiers import Modifier, modifiers
@@ -95,6 +104,17 @@ class Spec:
         for use in self.modifiers:
             traits = use.modifier.traits(traits)
         return traits
+
+    @property
+    def from_tables(self) -> tuple[tuple[str, Distribution], ...]:
+        """Those of the parameters that are drawn from tables."""
+        drawn = ((name, value) for name, value in self.parameters if isinstance(value, Distribution))
+        return tuple((name, value) for name, value in drawn if value.kind is DistributionKind.TABLE)
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """Digests of the tables that parameters are drawn from."""
+        return frozenset(value.arguments[0] for _, value in self.from_tables)
 
     @cached_property
     def ref(self) -> str:

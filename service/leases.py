@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, db, items, policies
+from service import capacity, db, items, policies, tables
 from service.errors import Conflict, Gone
 from service.models import (
     Commitment,
@@ -278,6 +278,7 @@ async def claim(
         lease.state, lease.attempt, lease.claimed_at, lease.seen_at = LeaseState.RUNNING, request.attempt, now, now
     elif lease.attempt != request.attempt:
         raise Conflict("another attempt has claimed the lease")
+    specs = [contract.SpecRef(**spec) for spec in item.specs]
     return contract.Item(
         lease_id=lease.id,
         fence=lease.fence,
@@ -285,11 +286,12 @@ async def claim(
         run_id=run.id,
         run_seed=run.seed,
         policy=contract.Policy(name=run.policy, digest=policies.digest(run.policy)),
-        specs=[contract.SpecRef(**spec) for spec in item.specs],
+        specs=specs,
         segments=[contract.Segment(**segment) for segment in item.segments],
         object_key=object_key(run.id, item.id, lease.fence),
         max_ms=item.max_ms,
         memory_mb=item.memory_mb,
+        tables=await tables.contents(session, (spec.ref for spec in specs)),
     )
 
 

@@ -176,6 +176,24 @@ class SubsetEnvironment(Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class ParameterTable(Owned, Base):
+    """Joint samples of parameters; `content` is the canonical JSON whose SHA-256 is `digest`."""
+
+    __tablename__ = "parameter_table"
+    cell_id: Mapped[UUID] = mapped_column(ForeignKey("cell.id"))
+    digest: Mapped[str]
+    rows: Mapped[int]
+    columns: Mapped[list[str]]
+    weighted: Mapped[bool]
+    bytes: Mapped[int]
+    content: Mapped[str] = mapped_column(deferred=True, deferred_raiseload=True)
+    __table_args__ = (
+        Index("uq_parameter_table_content", "cell_id", "digest", unique=True),
+        Index(None, "digest"),
+        Index(None, "cell_id", "id"),
+    )
+
+
 # --- what may be trained on
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from env_registry.splits import Carved
-from service import capacity, catalogue, db, leases, segments, splits, subsets
+from service import capacity, catalogue, db, leases, segments, splits, subsets, tables
 from service.api import schemas
 from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.ids import new_id, read, show
@@ -45,8 +45,9 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         caller.require("evaluate")
     node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
     subset_id, specs = await _specs(session, caller, request)
-    split = await splits.in_force(session, hold=True)
     field = "body.refs" if request.subset is None else "body.subset"
+    await tables.check(session, caller, (ref for ref, _ in specs), field=field)
+    split = await splits.in_force(session, hold=True)
     admitted = await splits.admit(split, specs, purpose=request.purpose, holdout=request.holdout, field=field)
     specs = admitted.specs
     row = (await session.execute(select(Commitment))).scalar_one()

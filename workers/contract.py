@@ -111,6 +111,7 @@ class Item(Message):
     object_key: str
     max_ms: int = Field(description="wall-clock limit of the attempt")
     memory_mb: int = Field(description="memory limit of the runner")
+    tables: list[str] = Field([], description="canonical JSON of the tables that its specs draw from")
 
 
 class Outcome(StrEnum):

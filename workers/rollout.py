@@ -100,7 +100,7 @@ class _SegmentRun:
             raise EnvironmentFailure(self._spec.ref, self._episode, error) from error
 
     def _prepare(self) -> None:
-        simulator = self._simulator = self._simulators.get(self._spec, self._item.memory_mb)
+        simulator = self._simulator = self._simulators.get(self._spec, self._item.memory_mb, self._item.tables)
         self._policies = {
             agent: policy(self._item.policy, simulator.action_spaces[agent]) for agent in simulator.agents
         }

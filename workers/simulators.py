@@ -9,9 +9,12 @@ import os
 import resource
 import sys
 from collections import OrderedDict
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import env_registry
+from env_registry import Table
 from env_registry.simulator import Simulator
 from workers import contract
 
@@ -29,8 +32,8 @@ class SimulatorCache:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Simulator] = OrderedDict()
 
-    def get(self, spec: contract.SpecRef, memory_mb: int) -> Simulator:
-        """The simulator of a spec, made where there is none.
+    def get(self, spec: contract.SpecRef, memory_mb: int, tables: Sequence[str] = ()) -> Simulator:
+        """The simulator of a spec, made where there is none, from those of the tables (canonical JSON) that it names.
 
         Raises
         ------
@@ -48,12 +51,19 @@ class SimulatorCache:
             raise OtherSpec(f"{spec.ref} has the digest {parsed.digest} here, not {spec.digest}")
         while self._kept and (len(self._kept) >= _MOST or data_mb() > memory_mb / 2):
             self._kept.popitem(last=False)[1].close()
-        made = self._kept[spec.digest] = env_registry.make(parsed)
+        given = map(_table, tables) if parsed.tables else ()
+        made = self._kept[spec.digest] = env_registry.make(parsed, tables=given)
         return made
 
     def drop(self, spec: contract.SpecRef) -> None:
         """Forget a simulator that raised; nobody knows its state."""
         self._kept.pop(spec.digest, None)
+
+
+@lru_cache(16)
+def _table(content: str) -> Table:
+    """A table of an item may be read for each of its specs; that takes up to 0.2 s."""
+    return Table.read(content)
 
 
 def data_mb() -> int:

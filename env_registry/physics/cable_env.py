@@ -7,6 +7,7 @@ where things stand and how far it is. Knows nothing of axes' ranges.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,14 @@ from env_registry.physics.cable_model import (
     FINGER_TRAVEL,
     MANIPULATORS,
     PHYSICS_MS,
+    TUNED,
     Values,
     compiled,
     grip_of,
     has_fingers,
     scene,
     segment_length,
+    tune,
 )
 from env_registry.physics.cable_tool import pose_joints
 
@@ -76,9 +79,11 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
     metadata = {"render_modes": []}  # noqa: RUF012  # as Gymnasium declares it
 
     def __init__(self, goal: Goal, values: Values, reference: Values) -> None:
-        self.goal, self.values = goal, values
-        self.model = compiled(scene(values, fixtures=goal.fixtures(), held=goal.held, anchored=goal.anchored))
+        self.goal, self.values, self._reference = goal, values, reference
+        self.model = compiled(_scene(goal, values))
         self.data = mujoco.MjData(self.model)
+        self._untuned = _scene(goal, {**values, **TUNED})
+        self._owns_model = False
         self.joints = MANIPULATORS[values["manipulator"]]
         self.fingers = has_fingers(values["manipulator"])
         self.substeps = max(round(values["control_ms"] / PHYSICS_MS), 1)
@@ -86,13 +91,31 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
         self._low, self._high = (
             np.array([getattr(joint, end) for joint in self.joints], np.float64) for end in ("low", "high")
         )
-        rates = np.array([joint.rate for joint in self.joints])
-        self.stride: Vector = rates * values["speed"] * self.dt
-        self._parameters = np.array([values[name] / (reference[name] or 1) for name in PRIVILEGED], np.float64)
+        self._scale()
         self._sees = OBSERVE[values["observe"]]
         size = sum(len(getattr(self, f"_see_{group}")()) for group in self._sees)
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float64)
         self.action_space = spaces.Box(-1, 1, (len(self.joints) + self.fingers,), np.float32)
+
+    def retune(self, goal: Goal, values: Values) -> bool:
+        """Take other values from the next reset on, with the model edited in place; False where they need another."""
+        if _scene(goal, {**values, **TUNED}) != self._untuned:
+            return False
+        if not self._owns_model:
+            self.model = copy(self.model)
+            self.data = mujoco.MjData(self.model)
+            self._owns_model = True
+        tune(self.model, values)
+        self.goal, self.values = goal, values
+        self._scale()
+        return True
+
+    def _scale(self) -> None:
+        """What follows from values without the model."""
+        values, reference = self.values, self._reference
+        rates = np.array([joint.rate for joint in self.joints])
+        self.stride: Vector = rates * values["speed"] * self.dt
+        self._parameters = np.array([values[name] / (reference[name] or 1) for name in PRIVILEGED], np.float64)
 
     def _find(self) -> None:
         """Addresses in the model."""
@@ -244,6 +267,10 @@ class CableEnv(gymnasium.Env[Vector, NDArray[np.float32]]):
 
     def _see_parameters(self) -> Vector:
         return self._parameters
+
+
+def _scene(goal: Goal, values: Values) -> str:
+    return scene(values, fixtures=goal.fixtures(), held=goal.held, anchored=goal.anchored)
 
 
 def _yaw(angle: float) -> tuple[float, float, float, float]:

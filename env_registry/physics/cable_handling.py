@@ -282,6 +282,13 @@ def _make(task: _Task, values: Mapping[str, Scalar]) -> Simulator:
     return MujocoSimulator(env, time_limit=TIME_LIMIT, physics={})
 
 
+def _retune(task: _Task, simulator: Any, values: Mapping[str, Scalar]) -> bool:
+    from env_registry.physics.cable_goals import GOALS
+
+    done: bool = simulator.env.retune(GOALS[task.name][str(values["goal"])](values), values)
+    return done
+
+
 def _witness(simulator: Simulator) -> Actor:
     from env_registry.physics.cable_scripts import witness
 
@@ -295,6 +302,7 @@ FAMILIES = tuple(
         traits=Traits(kind=Kind.SINGLE, actions=Actions.CONTINUOUS, observations=Observations.VECTOR, timed=True),
         axes=_axes(task),
         make=partial(_make, task),
+        retune=partial(_retune, task),
         horizon=TIME_LIMIT,
         description=task.description,
         source="https://mujoco.readthedocs.io/en/3.3.0/computation/index.html, https://doi.org/10.1145/1360612.1360662",

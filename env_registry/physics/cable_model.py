@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import mujoco
+import numpy as np
 
 PHYSICS_MS = 4
 """One physics step. Control steps are whole multiples of it."""
@@ -86,26 +87,32 @@ def segment_length(values: Values) -> float:
     return float(values["length"]) / int(values["segments"])
 
 
-def _cable(values: Values) -> str:
-    """Nested bodies. What makes any cable of the axes' ranges stable at this time step:
+def _rotor(values: Values) -> tuple[float, float]:
+    """Rotor inertia and damping of the joints. What makes any cable of the axes' ranges stable at this time step:
 
     - Rotor inertia at the ball joints, with which the stiffest bending or twisting of a segment oscillates no faster
       than half a radian in a physics step; and losses in proportion to the stiffness, as in a viscoelastic material.
     - Both for the whole, too, whose inertia about its own axis is tiny: a rolling thin cable else spins itself apart.
     """
-    segment, radius, n = segment_length(values), values["radius"], int(values["segments"])
-    area_moment = math.pi * radius**4 / 4
+    area_moment = math.pi * values["radius"] ** 4 / 4
     spin = values["density"] * values["length"] * 2 * area_moment  # kg m^2, of the whole about its axis
-    stiffness = max(values["bend"], 2 * values["twist"]) * area_moment / segment
+    stiffness = max(values["bend"], 2 * values["twist"]) * area_moment / segment_length(values)
     inertia = max(16 * stiffness * (PHYSICS_MS / 1000) ** 2, 3 * spin)
-    damping = values["damping"] + _MATERIAL_LOSS * stiffness + _SPIN_LOSS * spin
+    return inertia, values["damping"] + _MATERIAL_LOSS * stiffness + _SPIN_LOSS * spin
+
+
+def _cable(values: Values) -> str:
+    """Nested bodies."""
+    segment, n = segment_length(values), int(values["segments"])
+    inertia, damping = _rotor(values)
     dynamics = f'armature="{inertia!r}" damping="{damping!r}"'
     turn = values["curl"] * segment / 2
     geom = (
-        f'<geom type="capsule" fromto="0 0 0 {segment!r} 0 0" size="{radius!r}" density="{values["density"]!r}" '
+        f'<geom type="capsule" fromto="0 0 0 {segment!r} 0 0" size="{values["radius"]!r}" '
+        f'density="{values["density"]!r}" '
         f'friction="{values["friction"]!r} 0.005 0.0001"/><plugin instance="cable"/>'
     )
-    start = f"{-values['length'] / 2!r} 0 {radius!r}"
+    start = f"{-values['length'] / 2!r} 0 {values['radius']!r}"
     parts = [f'<body name="cable0" pos="{start}"><joint name="cable0" type="free" {dynamics}/>{geom}']
     for i in range(1, n):
         parts.append(
@@ -176,13 +183,19 @@ def _arm_bodies(values: Values) -> str:
     )
 
 
+def _gains(joint: Joint, values: Values) -> tuple[float, float]:
+    """Stiffness and critical damping of a joint's controller."""
+    stiffness = joint.stiffness * values["servo"]
+    return stiffness, 2 * math.sqrt(stiffness * joint.inertia)
+
+
 def _actuators(manipulator: str, values: Values) -> str:
     parts = []
     for joint in MANIPULATORS[manipulator]:
-        stiffness = joint.stiffness * values["servo"]
+        stiffness, damping = _gains(joint, values)
         parts.append(
             f'<position name="{joint.name}" joint="{joint.name}" kp="{stiffness!r}" '
-            f'kv="{2 * math.sqrt(stiffness * joint.inertia)!r}" ctrlrange="{joint.low} {joint.high}" '
+            f'kv="{damping!r}" ctrlrange="{joint.low} {joint.high}" '
             f'forcerange="{-joint.strength} {joint.strength}"/>'
         )
     if has_fingers(manipulator):
@@ -250,3 +263,36 @@ def scene(values: Values, *, fixtures: Sequence[str] = (), held: float | None = 
 def compiled(text: str) -> mujoco.MjModel:
     """The model of a text; one for all who ask, so nobody may write to it."""
     return mujoco.MjModel.from_xml_string(text)
+
+
+# ------------------------------------------------------------------ in place
+
+TUNED: Values = {
+    "friction": 0.6,
+    "grip_friction": 1.0,
+    "grip_force": 10.0,
+    "servo": 1.0,
+    "damping": 3e-4,
+    "gravity": 9.81,
+    "softness": 0.02,
+}
+"""Values that `tune` writes into a compiled model, and what stands for them where models are compared without them."""
+
+
+def tune(model: mujoco.MjModel, values: Values) -> None:
+    """Make a model, whose text differs at most in `TUNED`, the one that the text of these values is compiled to."""
+    joints = MANIPULATORS[values["manipulator"]]
+    fingers = has_fingers(values["manipulator"])
+    cable = [model.body(f"cable{i}").id for i in range(int(values["segments"]))]
+    pads = [model.geom(f"pad_{side}").id for side in ("left", "right")] if fingers else []
+    model.opt.gravity[2] = -values["gravity"]
+    model.geom_friction[model.body_geomadr[cable], 0] = values["friction"]
+    model.geom_friction[pads, 0] = values["grip_friction"]
+    model.geom_solref[np.setdiff1d(np.arange(model.ngeom), pads), 0] = values["softness"]
+    model.dof_damping[np.isin(model.dof_bodyid, cable)] = _rotor(values)[1]
+    for actuator, joint in enumerate(joints):
+        stiffness, damping = _gains(joint, values)
+        model.actuator_gainprm[actuator, 0] = stiffness
+        model.actuator_biasprm[actuator, 1:3] = -stiffness, -damping
+    if fingers:
+        model.actuator_forcerange[len(joints)] = -values["grip_force"], values["grip_force"]

@@ -12,11 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
 from env_registry.simulator import Kind, Simulator
+
+if TYPE_CHECKING:
+    from env_registry.gymnasium_adapter import GymnasiumSimulator
 
 
 def _number(
@@ -292,11 +295,23 @@ def _make(task: _Task, values: Mapping[str, Scalar]) -> Simulator:
     environment = getattr(import_module(f"gymnasium.envs.classic_control.{module}"), name)
     env = environment(**{argument: values[argument] for argument in task.arguments})
     task.set_constants(env, values)
-    simulator = GymnasiumSimulator(
-        env, time_limit=task.time_limit, reset_options=task.reset_options(values), state=task.state
-    )
-    simulator.step_ms = 1e3 * getattr(env, task.time_step) if task.time_step else None
+    simulator = GymnasiumSimulator(env, time_limit=task.time_limit, state=task.state)
+    _set_episodes(task, simulator, values)
     return simulator
+
+
+def _retune(task: _Task, simulator: GymnasiumSimulator, values: Mapping[str, Scalar]) -> bool:
+    env = simulator.env
+    for argument in task.arguments:
+        setattr(env, f"_{argument}" if hasattr(env, f"_{argument}") else argument, values[argument])
+    task.set_constants(env, values)
+    _set_episodes(task, simulator, values)
+    return True
+
+
+def _set_episodes(task: _Task, simulator: GymnasiumSimulator, values: Mapping[str, Scalar]) -> None:
+    simulator.reset_options = task.reset_options(values)
+    simulator.step_ms = 1e3 * getattr(simulator.env, task.time_step) if task.time_step else None
 
 
 FAMILIES = tuple(
@@ -312,6 +327,7 @@ FAMILIES = tuple(
         ),
         axes=task.axes,
         make=partial(_make, task),
+        retune=partial(_retune, task),
         horizon=task.time_limit,
         description=task.description,
         reference_return=task.reference_return,

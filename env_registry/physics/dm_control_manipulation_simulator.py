@@ -15,7 +15,8 @@ import gymnasium
 import mujoco
 import numpy as np
 
-from env_registry.physics.dm_control_simulator import edit_keeping_size, model_numbers, model_scalars
+from env_registry.physics.dm_control_simulator import edit_keeping_size
+from env_registry.physics.mujoco_simulator import ModelNumbers, model_numbers
 from env_registry.seeding import EpisodeSeeds
 from env_registry.simulator import SINGLE_AGENT, Agent, Kind, Simulator
 
@@ -114,15 +115,10 @@ class Workplace:
         self.size = len(_flat(self.env.reset().observation))  # the first reset compiles, as every one of the library's
 
     def _compiled(self, physics: Any, random: Any) -> None:
-        self._numbers = {name: view.copy() for name, view in model_numbers(physics.model.ptr).items()}
-        self._scalars = model_scalars(physics.model.ptr)
+        self._numbers = ModelNumbers(physics.model.ptr)
 
     def restore(self) -> None:
-        model = self.env.physics.model.ptr
-        for name, view in model_numbers(model).items():
-            view[:] = self._numbers[name]
-        for part, name, value in self._scalars:
-            setattr(getattr(model, part), name, value)
+        self._numbers.restore(self.env.physics.model.ptr)
 
 
 @lru_cache(_KEPT_TASKS)

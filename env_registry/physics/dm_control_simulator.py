@@ -25,7 +25,7 @@ with warnings.catch_warnings():  # dm_control looks for a display, and one of it
     from dm_control.suite import common, lqr
 
 from env_registry.physics.module_variants import variant
-from env_registry.physics.mujoco_simulator import edit_model
+from env_registry.physics.mujoco_simulator import ModelNumbers, edit_model
 from env_registry.seeding import EpisodeSeeds
 from env_registry.simulator import SINGLE_AGENT, Agent, Kind, Simulator
 
@@ -168,33 +168,12 @@ def _resize(physics: Physics, kind: str, name: str, factor: float) -> None:
 
 # ------------------------------------------------------------------ compiled models
 
-_SCALARS = {"opt": ("density", "viscosity"), "stat": ("meaninertia", "meanmass", "meansize", "extent")}
-
 
 def edit_keeping_size(model: mujoco.MjModel, physics: Mapping[str, float]) -> None:
     """Edits, but for the extent that a model's file declares for viewers: `mj_setConst` would measure it anew."""
     size = model.stat.extent, model.stat.meansize, model.stat.center.copy()
     edit_model(model, physics)
     model.stat.extent, model.stat.meansize, model.stat.center[:] = size
-
-
-def model_numbers(model: mujoco.MjModel) -> dict[str, Any]:
-    """Live views of every real number of a model, but for what only meshes and pictures have."""
-    views = {name: getattr(model, name) for name in _array_names()}
-    return views | {"gravity": model.opt.gravity, "wind": model.opt.wind, "center": model.stat.center}
-
-
-def model_scalars(model: mujoco.MjModel) -> list[tuple[str, str, float]]:
-    """The real numbers of a model's options and statistics that edits change, as (part, name, value)."""
-    return [(part, name, getattr(getattr(model, part), name)) for part, names in _SCALARS.items() for name in names]
-
-
-@lru_cache(1)
-def _array_names() -> tuple[str, ...]:
-    model = mujoco.MjSpec().compile()
-    arrays = {name: getattr(model, name) for name in dir(model) if not name.startswith("_")}
-    reals = [name for name, value in arrays.items() if isinstance(value, np.ndarray) and value.dtype == np.float64]
-    return (*reals, "hfield_data")
 
 
 @dataclass
@@ -205,18 +184,12 @@ class Stage:
     sizes: dict[str, int] = field(default_factory=dict)  # of observations, by the task and its arguments
 
     def __post_init__(self) -> None:
-        model = self.compiled.model.ptr
         self._idle = [self.compiled]
-        self._numbers = {name: view.copy() for name, view in model_numbers(model).items()}
-        self._scalars = model_scalars(model)
+        self._numbers = ModelNumbers(self.compiled.model.ptr)
 
     def lend(self) -> Physics:
         physics = self._idle.pop() if self._idle else self.compiled.copy()
-        model = physics.model.ptr
-        for name, view in model_numbers(model).items():
-            view[:] = self._numbers[name]
-        for part, name, value in self._scalars:
-            setattr(getattr(model, part), name, value)
+        self._numbers.restore(physics.model.ptr)
         return physics
 
     def take_back(self, physics: Physics) -> None:

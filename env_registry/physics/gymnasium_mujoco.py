@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from env_registry.axes import Axis, BoolAxis, FloatAxis, IntAxis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
 from env_registry.simulator import Kind, Simulator
+
+if TYPE_CHECKING:
+    from env_registry.physics.mujoco_simulator import MujocoSimulator
 
 STANDARD_GRAVITY = 9.81  # m/s^2
 
@@ -365,13 +368,22 @@ def _make(task: _Task, values: Mapping[str, Scalar]) -> Simulator:
 
     module, name = task.entry_point.split(":")
     environment = getattr(import_module(f"gymnasium.envs.mujoco.{module}"), name)
-    # A model at its defaults stays untouched, so that it is the registered one to the last bit.
-    physics = {
+    env = environment(**_arguments(task, values))
+    return MujocoSimulator(env, time_limit=task.time_limit, physics=_physics(task, values))
+
+
+def _retune(task: _Task, simulator: MujocoSimulator, values: Mapping[str, Scalar]) -> bool:
+    simulator.retune(_arguments(task, values), _physics(task, values))
+    return True
+
+
+def _physics(task: _Task, values: Mapping[str, Scalar]) -> dict[str, float]:
+    """A model at its defaults stays untouched, so that it is the registered one to the last bit."""
+    return {
         axis.name: float(values[axis.name])
         for axis in task.axes
         if axis.name in _PHYSICS_NAMES and values[axis.name] != axis.default
     }
-    return MujocoSimulator(environment(**_arguments(task, values)), time_limit=task.time_limit, physics=physics)
 
 
 def _arguments(task: _Task, values: Mapping[str, Scalar]) -> dict[str, Any]:
@@ -396,6 +408,7 @@ FAMILIES = tuple(
         traits=_TRAITS,
         axes=task.axes,
         make=partial(_make, task),
+        retune=partial(_retune, task),
         horizon=task.time_limit,
         description=task.description,
         reference_return=task.reference_return,

@@ -7,12 +7,15 @@ the library does where it generates its benchmarks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from env_registry.axes import BoolAxis, ChoiceAxis, FloatAxis, IntAxis, Scalar
 from env_registry.family import Actions, Actor, Domain, Family, Observations, Traits
 from env_registry.physics.gymnasium_mujoco import PHYSICS
 from env_registry.simulator import Kind, Simulator
+
+if TYPE_CHECKING:
+    from env_registry.physics.metaworld_simulator import MetaworldSimulator
 
 TIME_LIMIT = 500  # steps; the library's
 
@@ -99,13 +102,16 @@ def _changed(values: Mapping[str, Scalar], axes: tuple[Any, ...]) -> dict[str, A
 def _make(values: Mapping[str, Scalar]) -> Simulator:
     from env_registry.physics.metaworld_simulator import MetaworldSimulator
 
-    return MetaworldSimulator(
-        str(values["task"]),
-        reward=str(values["reward"]),
-        goal_observable=bool(values["goal_observable"]),
-        settings=_changed(values, SETTINGS),
-        physics=_changed(values, PHYSICS),
-    )
+    return MetaworldSimulator(str(values["task"]), *_settings(values))
+
+
+def _retune(simulator: MetaworldSimulator, values: Mapping[str, Scalar]) -> bool:
+    simulator.retune(*_settings(values))
+    return True
+
+
+def _settings(values: Mapping[str, Scalar]) -> tuple[dict[str, Any], dict[str, float]]:
+    return {axis.name: values[axis.name] for axis in (REWARD, GOAL_OBSERVABLE, *SETTINGS)}, _changed(values, PHYSICS)
 
 
 def _witness(simulator: Simulator) -> Actor:
@@ -121,6 +127,7 @@ FAMILIES = (
         traits=Traits(kind=Kind.SINGLE, actions=Actions.CONTINUOUS, observations=Observations.VECTOR, timed=True),
         axes=(TASK, REWARD, GOAL_OBSERVABLE, *SETTINGS, *PHYSICS),
         make=_make,
+        retune=_retune,
         horizon=TIME_LIMIT,
         description="A robot arm with a gripper handles the objects on a table.",
         source="https://arxiv.org/abs/1910.10897, https://metaworld.farama.org",

@@ -40,29 +40,37 @@ class MetaworldSimulator(MujocoSimulator):
 
     Actions are 4: the hand's velocity along x, y and z, and the gripper's effort. Observations are 39: 18 numbers of
     hand, gripper and objects, the same of the step before, and the goal's position (zero unless `goal_observable`).
-    They are unbounded here: the library clips them to its bounds at steps, but not at resets.
+    They are unbounded here: the library clips them to its bounds at steps, but not at resets. `settings` are `reward`,
+    `goal_observable`, `frame_skip`, `action_scale` and `spread`.
     """
 
-    def __init__(
-        self,
-        task: str,
-        *,
-        reward: str,
-        goal_observable: bool,
-        settings: Mapping[str, Any],
-        physics: Mapping[str, float],
-    ) -> None:
-        env = _environment_class(task)(reward_function_version=_LIBRARY_REWARD if reward == SUCCESS else reward)
-        env.pays_success = reward == SUCCESS
-        env._partially_observable = not goal_observable
-        del env.sawyer_observation_space  # cached by the constructor, when the goal was hidden
+    env: Any
+
+    def __init__(self, task: str, settings: Mapping[str, Any], physics: Mapping[str, float]) -> None:
+        env = _environment_class(task)()
         env.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, env.observation_space.shape, np.float64)
         env.seeded_rand_vec = True
         env._freeze_rand_vec = False
         env._set_task_called = True
-        _set(env, settings)
-        super().__init__(env, time_limit=_THE_LIBRARYS, physics=physics)
+        super().__init__(env, time_limit=_THE_LIBRARYS, physics={})
         self.task = task
+        self._box = env._random_reset_space.low, env._random_reset_space.high
+        self._fresh = self.save_env()
+        self.retune(settings, physics)
+
+    def retune(self, arguments: Mapping[str, Any], physics: Mapping[str, float]) -> None:
+        env, reward = self.env, arguments["reward"]
+        self.load_env(self._fresh)
+        attributes = {
+            "reward_function_version": _LIBRARY_REWARD if reward == SUCCESS else reward,
+            "pays_success": reward == SUCCESS,
+            "partially_observable": not arguments["goal_observable"],
+            "frame_skip": arguments["frame_skip"],
+            "action_scale": arguments["action_scale"],
+        }
+        super().retune(attributes, physics)
+        _shrink(env._random_reset_space, *self._box, arguments["spread"])
+        vars(env).pop("sawyer_observation_space", None)  # cached, for a goal that was seen or not
         self._fresh = self.save_env()
 
     def reset(self, seeds: EpisodeSeeds) -> Any:
@@ -140,17 +148,10 @@ def _environment_class(task: str) -> type[Any]:
     return type(library.__name__, (_Quick, library), {})
 
 
-def _set(env: Any, settings: Mapping[str, Any]) -> None:
-    for name, value in settings.items():
-        if name == "spread":
-            _shrink(env._random_reset_space, value)
-        else:
-            setattr(env, name, value)
-
-
-def _shrink(space: Any, factor: float) -> None:
-    centre, half = (space.low + space.high) / 2, (space.high - space.low) / 2
-    space.low, space.high = centre - factor * half, centre + factor * half
+def _shrink(space: Any, low: Any, high: Any, factor: float) -> None:
+    """The library's box where the factor is 1, to the last bit."""
+    centre, half = (low + high) / 2, (high - low) / 2
+    space.low, space.high = (low, high) if factor == 1 else (centre - factor * half, centre + factor * half)
 
 
 # ------------------------------------------------------------------ attributes as plain data

@@ -1,4 +1,5 @@
-"""MuJoCo behind the simulator interface: edits of a compiled model, and the exact state of an environment.
+"""MuJoCo behind the simulator interface: edits of a compiled model and the way back, and the exact state of an
+environment.
 
 Knows nothing of tasks and axes' ranges.
 """
@@ -6,6 +7,7 @@ Knows nothing of tasks and axes' ranges.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import mujoco
@@ -22,7 +24,7 @@ _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 class MujocoSimulator(GymnasiumSimulator):
     """A Gymnasium MuJoCo environment whose model may differ from the one in its file.
 
-    Gymnasium resets data, never the model, so one edit after construction holds for every episode.
+    Gymnasium resets data, never the model, so an edit between episodes holds for every episode after it.
     """
 
     env: MujocoEnv
@@ -30,8 +32,21 @@ class MujocoSimulator(GymnasiumSimulator):
     def __init__(self, env: MujocoEnv, *, time_limit: int, physics: Mapping[str, float]) -> None:
         super().__init__(env, time_limit=time_limit, state=())
         self.step_ms = 1e3 * env.dt
+        self._compiled = ModelNumbers(env.model)
         if physics:
             edit_model(env.model, physics)
+
+    def retune(self, arguments: Mapping[str, Any], physics: Mapping[str, float]) -> None:
+        """From the next reset on as if constructed with these arguments, and with these edits of the compiled model.
+
+        The environment keeps what its constructor took under the argument's name, perhaps after an underscore.
+        """
+        for name, value in arguments.items():
+            setattr(self.env, f"_{name}" if hasattr(self.env, f"_{name}") else name, value)
+        self._compiled.restore(self.env.model)
+        if physics:
+            edit_model(self.env.model, physics)
+        self.step_ms = 1e3 * self.env.dt
 
     def save_env(self) -> dict[str, Any]:
         """Integration state, warm start included, and the positions that rewards of the next step are measured from.
@@ -49,6 +64,47 @@ class MujocoSimulator(GymnasiumSimulator):
         mujoco.mj_setState(model, data, state["integration"], _STATE)
         data.xpos[:] = state["xpos"]
         data.xipos[:] = state["xipos"]
+
+
+# ------------------------------------------------------------------ a model's numbers
+
+_OF_MESHES = ("_", "mesh_", "bvh_")
+"""Beginnings of the names of arrays that no edit changes; Meta-World's have 7 MB."""
+_SCALARS = {"opt": ("density", "viscosity"), "stat": ("meaninertia", "meanmass", "meansize", "extent")}
+
+
+class ModelNumbers:
+    """Every real number of a model as it is now, but for what only meshes and pictures have."""
+
+    def __init__(self, model: mujoco.MjModel) -> None:
+        self._arrays = {name: view.copy() for name, view in model_numbers(model).items()}
+        self._scalars = [
+            (part, name, getattr(getattr(model, part), name)) for part, names in _SCALARS.items() for name in names
+        ]
+
+    def restore(self, model: mujoco.MjModel) -> None:
+        """Give the model, or a copy of it, these numbers again."""
+        for name, view in model_numbers(model).items():
+            view[:] = self._arrays[name]
+        for part, name, value in self._scalars:
+            setattr(getattr(model, part), name, value)
+
+
+def model_numbers(model: mujoco.MjModel) -> dict[str, Any]:
+    """Live views of the arrays among them."""
+    views = {name: getattr(model, name) for name in _array_names()}
+    return views | {"gravity": model.opt.gravity, "wind": model.opt.wind, "center": model.stat.center}
+
+
+@lru_cache(1)
+def _array_names() -> tuple[str, ...]:
+    model = mujoco.MjSpec().compile()
+    arrays = {name: getattr(model, name) for name in dir(model) if not name.startswith(_OF_MESHES)}
+    reals = [name for name, value in arrays.items() if isinstance(value, np.ndarray) and value.dtype == np.float64]
+    return (*reals, "hfield_data")
+
+
+# ------------------------------------------------------------------ edits
 
 
 def edit_model(model: mujoco.MjModel, physics: Mapping[str, float]) -> None:

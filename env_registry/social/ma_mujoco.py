@@ -20,6 +20,7 @@ from env_registry.simulator import Kind, Simulator
 
 if TYPE_CHECKING:
     from env_registry.physics.mujoco_simulator import MujocoSimulator
+    from env_registry.social.ma_mujoco_simulator import MultiAgentMujocoSimulator
 
 _SINGLE = {family.name.removeprefix("mujoco/"): family for family in gymnasium_mujoco.FAMILIES}
 _TRAITS = Traits(kind=Kind.PARALLEL, actions=Actions.CONTINUOUS, observations=Observations.VECTOR, timed=True)
@@ -264,19 +265,36 @@ def _single(robot: _Robot, values: Mapping[str, Scalar]) -> MujocoSimulator:
     """The robot under one agent."""
     from env_registry.social.ma_mujoco_simulator import coupled_half_cheetah, segmented
 
-    own: dict[str, Any] = {axis.name: values[axis.name] for axis in robot.axes}
     if robot.name in _SINGLE:
-        family = _SINGLE[robot.name]
-        return cast("MujocoSimulator", family.make({axis.name: axis.default for axis in family.axes} | own))
-    physics: dict[str, Any] = {
-        axis.name: own[axis.name]
-        for axis in robot.axes
-        if axis.name in _PHYSICS_NAMES and own[axis.name] != axis.default
-    }
-    settings = {name: value for name, value in own.items() if name not in {*_PHYSICS_NAMES, "agents", "segments"}}
+        return cast("MujocoSimulator", _SINGLE[robot.name].make(_of_one_agent(robot, values)))
+    settings, physics = _of_ours(robot, values)
     if robot.name == "coupled_half_cheetah":
         return coupled_half_cheetah(settings, physics)
-    return segmented(robot.name, int(own["agents"]) * int(own["segments"]), settings, physics)
+    return segmented(robot.name, int(values["agents"]) * int(values["segments"]), settings, physics)
+
+
+def _retune(robot: _Robot, simulator: MultiAgentMujocoSimulator, values: Mapping[str, Scalar]) -> bool:
+    if robot.name in _SINGLE:
+        return _SINGLE[robot.name].retune(simulator, _of_one_agent(robot, values))
+    simulator.retune(*_of_ours(robot, values))
+    return True
+
+
+def _of_one_agent(robot: _Robot, values: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Values for Gymnasium's robot."""
+    own = {axis.name: values[axis.name] for axis in robot.axes}
+    return {axis.name: axis.default for axis in _SINGLE[robot.name].axes} | own
+
+
+def _of_ours(robot: _Robot, values: Mapping[str, Scalar]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and edits of a robot that Gymnasium does not have."""
+    physics = {
+        axis.name: values[axis.name]
+        for axis in robot.axes
+        if axis.name in _PHYSICS_NAMES and values[axis.name] != axis.default
+    }
+    others = {*_PHYSICS_NAMES, "agents", "segments"}
+    return {axis.name: values[axis.name] for axis in robot.axes if axis.name not in others}, physics
 
 
 FAMILIES = tuple(
@@ -286,6 +304,7 @@ FAMILIES = tuple(
         traits=_TRAITS,
         axes=_axes(robot),
         make=partial(_make, robot),
+        retune=partial(_retune, robot),
         horizon=robot.time_limit,
         description=robot.description,
         source="https://robotics.farama.org/envs/MaMuJoCo/ after https://arxiv.org/abs/2003.06709",

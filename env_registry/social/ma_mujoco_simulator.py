@@ -63,6 +63,11 @@ class MultiAgentMujocoSimulator(ParallelSimulator):
             _order(seen)
         super().__init__(lambda: multi)
 
+    def retune(self, arguments: Mapping[str, Any], physics: Mapping[str, float]) -> None:
+        """The robot's, as for one agent."""
+        self._robot.retune(arguments, physics)
+        self.step_ms = self._robot.step_ms
+
     def save(self) -> dict[str, Any]:
         return {
             "robot": self._robot.save_env(),
@@ -135,7 +140,6 @@ def segmented(
 
 def coupled_half_cheetah(settings: Mapping[str, Any], physics: Mapping[str, float]) -> MujocoSimulator:
     """Two half-cheetahs on a tendon; the library's class has attributes where others have arguments."""
-    env = CoupledHalfCheetahEnv()
-    for name, value in settings.items():
-        setattr(env, name if hasattr(env, name) else f"_{name}", value)
-    return MujocoSimulator(env, time_limit=-1, physics=physics)
+    robot = MujocoSimulator(CoupledHalfCheetahEnv(), time_limit=-1, physics={})
+    robot.retune(settings, physics)
+    return robot

@@ -62,9 +62,9 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def linked(status: int, parameter: str, *operations: str) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI links: the id in this answer's body is the path parameter of those operations."""
-    link = {"parameters": {parameter: "$response.body#/id"}}
+def linked(status: int, parameter: str, *operations: str, field: str = "id") -> dict[int | str, dict[str, Any]]:
+    """OpenAPI links: that field of this answer's body is the path parameter of those operations."""
+    link = {"parameters": {parameter: f"$response.body#/{field}"}}
     return {status: {"links": {name: {"operationId": name, **link} for name in operations}}}
 
 

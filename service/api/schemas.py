@@ -9,6 +9,8 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import ErrorDetails
 
+from env_registry.tables import MAX_COLUMNS
+
 MAX_STEPS = 10**10
 """Most environment steps that one run may ask for."""
 MAX_SUBSET = 200_000
@@ -312,6 +314,34 @@ class Subset(Out):
     split: str | None = Field(description="with `where`: the split in force when it was chosen")
     left_out: int = Field(description="how many more matched and were left out because that split holds them out")
     created_at: datetime
+
+
+# --- tables
+
+
+class TableCreate(In):
+    """Joint samples of parameters: row i is the i-th number of every column. A spec draws from it by
+    `parameter=table(digest,column)`; parameters that name one table are drawn from one row."""
+
+    columns: dict[Label, list[float]] = Field(
+        min_length=1, max_length=MAX_COLUMNS, description="numbers by name", examples=[{"friction": [0.8, 1.2]}]
+    )
+    weights: list[float] | None = Field(
+        None, description="above 0, one a row: how likely it is drawn; without them all are as likely"
+    )
+
+
+class Table(Out):
+    digest: str = Field(description="SHA-256 of the canonical JSON, hex; names the table in refs")
+    rows: int
+    columns: list[str]
+    weighted: bool
+    bytes: int = Field(description="of the canonical JSON")
+    created_at: datetime
+
+
+class TableDetail(Table):
+    content: dict[str, Any] = Field(description="`columns` and `weights`")
 
 
 # --- runs

@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 
+import env_registry
 from service.api import schemas
 from tests.clients.chunk_bytes import single_chunk
 
@@ -166,6 +167,7 @@ class PoolDouble:
             return await answer(request)  # type: ignore[no-any-return]
 
         self._environment_routes(app)
+        self._table_routes(app)
         self._run_routes(app)
         self._admin_routes(app)
         return app
@@ -201,6 +203,31 @@ class PoolDouble:
         @app.get("/v1/subsets/{subset_id}/environments")
         async def subset_environments(subset_id: str) -> schemas.Page[schemas.Environment]:
             return schemas.Page(items=self.environments[:3], next_cursor=None)
+
+    def _table_routes(self, app: FastAPI) -> None:
+        made: dict[str, schemas.TableDetail] = {}
+
+        @app.post("/v1/tables", status_code=201)
+        async def create(request: schemas.TableCreate) -> schemas.Table:
+            table = env_registry.Table.of(request.columns, request.weights)
+            made[table.digest] = schemas.TableDetail(
+                digest=table.digest,
+                rows=table.rows,
+                columns=sorted(table.columns),
+                weighted=table.weights is not None,
+                bytes=len(table.content),
+                created_at=NOW,
+                content=request.model_dump(),
+            )
+            return made[table.digest]
+
+        @app.get("/v1/tables")
+        async def tables() -> schemas.Page[schemas.Table]:
+            return schemas.Page[schemas.Table](items=list(made.values()), next_cursor=None)
+
+        @app.get("/v1/tables/{digest}")
+        async def get_table(digest: str) -> schemas.TableDetail:
+            return made[digest]
 
     def _run_routes(self, app: FastAPI) -> None:
         @app.post("/v1/runs", status_code=202)

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import env_registry
+from env_registry import EpisodeSeeds, Spec, Table
 from env_registry.seeding import episode_seeds
 from workers import contract
 from workers.chunks import DecodedChunk
@@ -218,6 +219,39 @@ def test_drawn_parameters_stand_with_their_episode(make_item: MakeItem, record: 
     assert drawn[2:] == [None, None]
     assert drawn[0] != drawn[1]
     assert numpy(episodes, "return").tolist() == pytest.approx([15 * drawn[0], 15 * drawn[1], 15, 15])
+
+
+JOINT = Table.of({"gravity": [5, 6, 7, 8], "friction": [0.5, 0.6, 0.7, 0.8]}, weights=[1, 2, 2, 1])
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "mujoco/hopper;friction_scale=uniform(0.5,1.5);gravity=uniform(5,12)",  # in place
+        "cable/grasp;bend=loguniform(50000,500000)",  # made anew
+        f"mujoco/hopper;friction_scale=table({JOINT.digest},friction);gravity=table({JOINT.digest},gravity)",
+    ],
+)
+def test_rows_of_a_randomised_spec_are_those_of_the_values_recorded_with_them(
+    ref: str, make_item: MakeItem, record: Record
+) -> None:
+    item = make_item(ref, segments=[segment(episodes=3)]).model_copy(update={"tables": [JOINT.content.decode()]})
+    steps, episodes = record(item).tables
+    drawn = {name: numpy(episodes, name).tolist() for name in episodes.column_names if name.startswith("drawn.")}
+    assert all(len(set(values)) > 1 for values in drawn.values())
+    spec = env_registry.parse(ref)
+    for episode, seed in enumerate(numpy(episodes, "seed").tolist()):
+        values = {name.removeprefix("drawn."): column[episode] for name, column in drawn.items()}
+        fixed = env_registry.make(Spec.of(spec.family, {**dict(spec.parameters), **values}))
+        mine = numpy(steps, "episode_index") == episode
+        observed = [fixed.reset(EpisodeSeeds.of(seed))]
+        observed += [fixed.step(action)[0] for action in numpy(steps, "actions")[mine][:-1]]
+        assert np.array(observed).tobytes() == numpy(steps, "observations")[mine].tobytes()
+
+
+def test_an_item_without_the_table_that_a_spec_names_fails_and_says_so(make_item: MakeItem, record: Record) -> None:
+    with pytest.raises(EnvironmentFailure, match=f"the table {JOINT.digest} is not here"):
+        record(make_item(f"mujoco/hopper;gravity=table({JOINT.digest},gravity)"))
 
 
 def test_the_seed_of_an_episode_is_recorded(make_item: MakeItem, record: Record) -> None:

@@ -34,7 +34,18 @@ from worldpool.errors import (
     WaitTimeout,
     WorldpoolError,
 )
-from worldpool.models import Catalogue, Environment, EnvironmentDetail, Family, Me, Modifier, RunInfo, Split, Subset
+from worldpool.models import (
+    Catalogue,
+    Environment,
+    EnvironmentDetail,
+    Family,
+    Me,
+    Modifier,
+    RunInfo,
+    Split,
+    Subset,
+    Table,
+)
 from worldpool.summary import Report, Summary
 
 __all__ = [
@@ -73,6 +84,7 @@ __all__ = [
     "Stream",
     "Subset",
     "Summary",
+    "Table",
     "Unauthorized",
     "WaitTimeout",
     "WorldpoolError",

@@ -1,4 +1,4 @@
-"""Every call of the HTTP surface, once: what goes in, where it goes, how the answer is read. No I/O."""
+"""Every call of the HTTP surface, once: what goes in, where it goes, how the answer is read. Talks to nobody."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from worldpool import models
 from worldpool._core import Call, PageCall, a_str, body, query, reader
+from worldpool._tables import Source, columns_of
 from worldpool.models import Page, RunInfo, Subset
 from worldpool.summary import Report, Summary
 
@@ -188,6 +189,37 @@ def subset_environments(subset: Subset | str, *, limit: int | None = None) -> Pa
     path = f"/v1/subsets/{_segment('subset', subset)}/environments"
     first = Call(method="GET", path=path, read=_environment_page, params=query(limit=_page_size(limit)))
     return PageCall(first=first, limit=limit)
+
+
+# --- tables
+
+
+def create_table(source: Source, *, weight: str | None = None) -> Call[models.Table]:
+    """Upload joint samples of parameters: a mapping of columns, a pyarrow table, or a *.csv, *.parquet or *.arrow file.
+
+    A spec draws from it by `gravity=table(digest,column)`: one row at each reset, in proportion to its number in the
+    column `weight`, if that is given.
+    """
+    columns: dict[str, list[float]] = columns_of(source)
+    if weight is not None and weight not in columns:
+        raise ValueError(f"there is no column {weight!r} to take weights from")
+    weights = None if weight is None else columns.pop(weight)
+    asked = body(columns=columns, weights=weights)
+    return Call(method="POST", path="/v1/tables", read=reader(models.Table), body=asked, creates=True)
+
+
+def get_table(digest: models.Table | str) -> Call[models.TableDetail]:
+    """The table with that digest, and its content."""
+    name = a_str("digest", getattr(digest, "digest", digest))
+    return Call(method="GET", path=f"/v1/tables/{_segment('table', name)}", read=reader(models.TableDetail))
+
+
+def list_tables(*, limit: int | None = None) -> PageCall[models.Table]:
+    """This cell's tables, newest first."""
+    read = reader(Page[models.Table])
+    return PageCall(
+        first=Call(method="GET", path="/v1/tables", read=read, params=query(limit=_page_size(limit))), limit=limit
+    )
 
 
 # --- runs

@@ -113,6 +113,10 @@ class Client:
         return nouns.Splits(self)
 
     @cached_property
+    def tables(self) -> nouns.Tables:
+        return nouns.Tables(self)
+
+    @cached_property
     def runs(self) -> nouns.Runs:
         return nouns.Runs(self)
 
@@ -190,6 +194,10 @@ class AsyncClient:
     @cached_property
     def splits(self) -> nouns.AsyncSplits:
         return nouns.AsyncSplits(self)
+
+    @cached_property
+    def tables(self) -> nouns.AsyncTables:
+        return nouns.AsyncTables(self)
 
     @cached_property
     def runs(self) -> nouns.AsyncRuns:

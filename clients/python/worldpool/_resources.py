@@ -40,6 +40,12 @@ class Subsets(Resource):
     environments = paged(_calls.subset_environments)
 
 
+class Tables(Resource):
+    create = sync(_calls.create_table)
+    get = sync(_calls.get_table)
+    list = paged(_calls.list_tables)
+
+
 class Runs(Resource):
     create = run(_calls.create_run)
     get = run(_calls.get_run)
@@ -164,6 +170,12 @@ class AsyncSubsets(AsyncResource):
     get = awaited(_calls.get_subset)
     list = apaged(_calls.list_subsets)
     environments = apaged(_calls.subset_environments)
+
+
+class AsyncTables(AsyncResource):
+    create = awaited(_calls.create_table)
+    get = awaited(_calls.get_table)
+    list = apaged(_calls.list_tables)
 
 
 class AsyncRuns(AsyncResource):

@@ -144,6 +144,23 @@ class CarvedSpec(Model):
     cut: float
 
 
+class Table(Model):
+    """Joint samples of parameters. Specs name it by its digest: `gravity=table(digest,column)`."""
+
+    digest: str
+    rows: int
+    columns: list[str]
+    weighted: bool
+    bytes: int
+    created_at: datetime
+
+
+class TableDetail(Table):
+    """A table with its content: `columns` by name, and `weights`."""
+
+    content: dict[str, Any]
+
+
 class RunInfo(Model):
     """The state of a run. `steps_expected` is an upper bound where the run counts episodes."""
 
