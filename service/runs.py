@@ -46,9 +46,11 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
     subset_id, specs = await _specs(session, caller, request)
     field = "body.refs" if request.subset is None else "body.subset"
-    await tables.check(session, caller, (ref for ref, _ in specs), field=field)
+    fitted = await tables.check(session, caller, (ref for ref, _ in specs), field=field)
     split = await splits.in_force(session, hold=True)
-    admitted = await splits.admit(split, specs, purpose=request.purpose, holdout=request.holdout, field=field)
+    admitted = await splits.admit(
+        split, specs, purpose=request.purpose, holdout=request.holdout, fitted=fitted, field=field
+    )
     specs = admitted.specs
     row = (await session.execute(select(Commitment))).scalar_one()
     slots = max(row.limit_mc // SLOT_MC, 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -149,10 +149,16 @@ class Admitted:
 
 
 async def admit(
-    split: Split | None, specs: Sequence[tuple[str, str]], *, purpose: str, holdout: str, field: str
+    split: Split | None,
+    specs: Sequence[tuple[str, str]],
+    *,
+    purpose: str,
+    holdout: str,
+    fitted: Mapping[str, Spec],
+    field: str,
 ) -> Admitted:
     """Let specs pass to training if none is held out; with `holdout="carve"` after cutting distributions. For the
-    purpose `evaluate` all pass, and those held out are told.
+    purpose `evaluate` all pass, and those held out are told. `fitted` are those that draw from tables, see `tables`.
 
     Raises
     ------
@@ -161,12 +167,23 @@ async def admit(
     """
     if split is None:
         return Admitted(list(specs), {}, [])
-    return await asyncio.to_thread(_admit, split, specs, purpose=purpose, holdout=holdout, field=field)
+    return await asyncio.to_thread(_admit, split, specs, purpose, holdout, fitted, field)
 
 
-def _admit(split: Split, specs: Sequence[tuple[str, str]], *, purpose: str, holdout: str, field: str) -> Admitted:
+def _admit(
+    split: Split,
+    specs: Sequence[tuple[str, str]],
+    purpose: str,
+    holdout: str,
+    fitted: Mapping[str, Spec],
+    field: str,
+) -> Admitted:
     own = rules(split)
-    held = {spec.ref: kind for spec in _parsed(specs) if (kind := own.kind(spec)) is not None}
+
+    def meant(ref: str) -> Spec:
+        return fitted.get(ref) or env_registry.parse(ref)
+
+    held = {ref: kind for ref, _ in specs if (kind := own.kind(meant(ref))) is not None}
     if not held or purpose == "evaluate":
         return Admitted(list(specs), held, [])
     carved = {}
@@ -175,7 +192,8 @@ def _admit(split: Split, specs: Sequence[tuple[str, str]], *, purpose: str, hold
         carved = {one.ref: one for one in found if one is not None}
     refused = [(i, ref, held[ref]) for i, (ref, _) in enumerate(specs) if ref in held and ref not in carved]
     if refused:
-        raise _refusal(split, own, refused, of=len(specs), field=field)
+        told = [(i, ref, meant(ref), kind) for i, ref, kind in refused[:NAMED]]
+        raise _refusal(split, own, told, count=len(refused), of=len(specs), field=field)
     remaining = [part for ref, _ in specs for part in ([p for p, _ in carved[ref].parts] if ref in carved else [ref])]
     digests = dict(specs)
     unique = dict.fromkeys(remaining)
@@ -184,22 +202,23 @@ def _admit(split: Split, specs: Sequence[tuple[str, str]], *, purpose: str, hold
     )
 
 
-def _parsed(specs: Sequence[tuple[str, str]]) -> Iterator[Spec]:
-    return (env_registry.parse(ref) for ref, _ in specs)
-
-
 def _refusal(
-    split: Split, own: registry.Split, refused: Sequence[tuple[int, str, registry.Kind]], *, of: int, field: str
+    split: Split,
+    own: registry.Split,
+    told: Sequence[tuple[int, str, Spec, registry.Kind]],
+    *,
+    count: int,
+    of: int,
+    field: str,
 ) -> HoldoutProblem:
     errors = []
-    for i, ref_, kind in refused[:NAMED]:
-        spec = env_registry.parse(ref_)
+    for i, ref_, spec, kind in told:
         hardest = registry.reasons(own, spec)[0]
         carve = "" if registry.carve(own, spec) is None else "; holdout=carve would cut it"
         at = f"{field}[{i}]" if field == "body.refs" else field
         errors.append((at, f"{ref_[:300]}: {kind}, by the rule {hardest.rule!r}: {hardest.detail}{carve}"))
     return HoldoutProblem(
-        f"{len(refused)} of {of} environments are held out of training by the split {ref(split)}; leave them out "
+        f"{count} of {of} environments are held out of training by the split {ref(split)}; leave them out "
         "(a subset's where takes split=train), or ask for purpose=evaluate, which gives scores",
         errors=errors,
     )

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
-from env_registry import RefProblem, Spec, Table, TableProblem
+from env_registry import Distribution, DistributionKind, RefProblem, Spec, Table, TableProblem
 from env_registry.randomisation import drawn_columns
 from env_registry.tables import DIGEST
 from service import catalogue
@@ -74,8 +76,9 @@ def show(table: ParameterTable) -> schemas.Table:
     return schemas.Table.model_validate(table)
 
 
-async def check(session: AsyncSession, caller: Caller, refs: Iterable[str], *, field: str) -> None:
-    """That the cell has the tables which these refs name, and that they fit.
+async def check(session: AsyncSession, caller: Caller, refs: Iterable[str], *, field: str) -> dict[str, Spec]:
+    """That the cell has the tables which these refs name, and that they fit. Answers, by ref, the specs that draw from
+    them with each table's column as a choice of its values: no less than what they may be.
 
     Raises
     ------
@@ -93,17 +96,26 @@ async def check(session: AsyncSession, caller: Caller, refs: Iterable[str], *, f
     if missing:
         reason = f"draws from the table {min(missing)}, which is not here; upload it (POST /v1/tables)"
         raise Invalid("a table is missing", errors=[(field, reason)])
-    await asyncio.to_thread(_check_fit, specs, contents.values(), field)
+    return await asyncio.to_thread(_fitted, specs, contents.values(), field)
 
 
-def _check_fit(specs: Sequence[Spec], contents: Iterable[str], field: str) -> None:
+def _fitted(specs: Sequence[Spec], contents: Iterable[str], field: str) -> dict[str, Spec]:
     tables = {table.digest: table for table in map(Table.read, contents)}
-    different = {(spec.family, spec.version, spec.from_tables): spec for spec in specs}
-    for spec in different.values():
-        try:
-            drawn_columns(spec.source, dict(spec.parameters), tables)
-        except RefProblem as problem:
-            raise Invalid("a table does not fit", errors=[(field, f"{spec.ref[:200]}: {problem}")]) from None
+    known: dict[tuple[Any, ...], dict[str, Distribution]] = {}
+    fitted = {}
+    for spec in specs:
+        drawing = (spec.family, spec.version, spec.from_tables)
+        if drawing not in known:
+            try:
+                columns = drawn_columns(spec.source, dict(spec.parameters), tables)
+            except RefProblem as problem:
+                raise Invalid("a table does not fit", errors=[(field, f"{spec.ref[:200]}: {problem}")]) from None
+            known[drawing] = {
+                name: Distribution(DistributionKind.CHOICE, tuple(sorted(set(column))))
+                for name, column in columns.items()
+            }
+        fitted[spec.ref] = replace(spec, parameters=tuple((dict(spec.parameters) | known[drawing]).items()))
+    return fitted
 
 
 async def contents(session: AsyncSession, refs: Iterable[str]) -> list[str]:

@@ -115,7 +115,8 @@ def _nothing_that_is_held_out_was_queued(pool: Pool) -> Iterator[None]:
             items = select(WorkItem.specs).join(Run, Run.id == WorkItem.run_id).where(Run.purpose == "train")
             return {spec["ref"] for specs in (await session.scalars(items)).all() for spec in specs}
 
-    assert [ref for ref in pool.runner.run(queued()) if DEFAULT.kind(parse(ref)) is not None] == []
+    specs = [parse(ref) for ref in pool.runner.run(queued())]
+    assert [spec.ref for spec in specs if not spec.tables and DEFAULT.kind(spec) is not None] == []
 
 
 def train(pool: Pool, client: httpx.AsyncClient | None = None, **body: Any) -> httpx.Response:
@@ -146,6 +147,18 @@ def test_a_ref_in_any_spelling_is_refused(pool: Pool, evaluator: httpx.AsyncClie
         assert answer.json()["carved"]
     else:
         refused(answer)
+
+
+def test_a_table_is_held_to_its_rows(pool: Pool) -> None:
+    def drawing(values: list[float]) -> str:
+        table = pool.post("/v1/tables", json={"columns": {"g": values}}).json()
+        return f"mujoco/half_cheetah;gravity=table({table['digest']},g)"
+
+    within, beyond = drawing([5.0, 9.81, 12.0]), drawing([5.0, 9.81, 19.62])
+    assert train(pool, refs=[within]).status_code == 202
+    refused(train(pool, refs=[beyond]))
+    refused(train(pool, refs=[within, beyond]))
+    refused(train(pool, refs=[beyond], holdout="carve"))
 
 
 def test_a_digest_is_no_way_around(pool: Pool) -> None:
