@@ -105,10 +105,11 @@ async def search_environments(reader: Reader, caller: EnvironmentReader, paging:
     )
 
 
-@router.get("/environments/{ref:path}", responses=documented(404))
-async def get_environment(parts: PartsDep, caller: EnvironmentReader, ref: str) -> schemas.EnvironmentDetail:
+@router.get("/environments/{ref:path}", response_model=schemas.EnvironmentDetail, responses=documented(404))
+async def get_environment(parts: PartsDep, caller: EnvironmentReader, ref: str) -> Response:
     """One environment by its ref, or by the digest of a catalogued one. Any valid ref resolves, catalogued or not."""
-    return catalogue.detail(await catalogue.find(parts.reads, ref))
+    found = catalogue.detail(await catalogue.find(parts.reads, ref))
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
 @router.get("/families")

@@ -34,7 +34,7 @@ from worldpool.errors import (
     WaitTimeout,
     WorldpoolError,
 )
-from worldpool.models import Catalogue, Environment, EnvironmentDetail, Family, Me, Modifier, RunInfo, Subset
+from worldpool.models import Catalogue, Environment, EnvironmentDetail, Facets, Family, Me, Modifier, RunInfo, Subset
 from worldpool.summary import Summary
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "EnvironmentDetail",
     "Episode",
     "Episodes",
+    "Facets",
     "Family",
     "Forbidden",
     "FormatError",
