@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -13,7 +14,8 @@ import structlog
 from psycopg import sql
 from sqlalchemy import FromClause, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.event import listen
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 SCHEDULE = "worldpool_schedule"
@@ -26,15 +28,25 @@ Sessions = async_sessionmaker[AsyncSession]
 
 
 def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
         hide_parameters=True,
         # planned for its values each time (30 us): one plan for all would read the whole catalogue where few specs fit
         connect_args={"options": "-c plan_cache_mode=force_custom_plan"},
     )
+    listen(engine.sync_engine, "checkout", _refuse_dead)
+    return engine
+
+
+def _refuse_dead(adapted: Any, record: object, proxy: object) -> None:
+    """A connection from the pool whose server has gone is replaced. An idle server says nothing unless it goes, so that
+    something to read is enough to know; asking it, as `pool_pre_ping` does, takes 90 us of every request."""
+    poll = select.poll()
+    poll.register(adapted.driver_connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError
 
 
 def sessions(engine: AsyncEngine) -> Sessions:

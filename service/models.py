@@ -141,7 +141,8 @@ class Environment(Base):
     shown: Mapped[str]  # the JSON of `schemas.Environment`
     __table_args__ = (
         *(Index(None, name) for name in ("domain", "family", "base_task", "kind", "observations", "actions")),
-        *(Index(None, name) for name in ("agents", "engine", "step_us", "make_ms", "memory_mb", "effect")),
+        *(Index(None, name) for name in ("agents", "engine", "seed_sensitive", "snapshot")),
+        *(Index(None, name) for name in ("step_us", "make_ms", "memory_mb", "effect")),
         *(Index(None, name, postgresql_using="gin") for name in ("tags", "modifiers", "levels", "words")),
     )
 

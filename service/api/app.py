@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -14,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service import clock, db, logs
+from service import catalogue, clock, db, logs
 from service.api import admin, environments, health, internal, me, problems, runs, splits, subsets, tables
 from service.api.dependencies import Parts
 from service.ids import new_id
@@ -102,8 +103,11 @@ async def _tick(sessions: db.Sessions) -> None:
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; open streams are cut after 2 s and resume elsewhere."""
     logs.configure(settings)
+    app = create_app(settings)
+    catalogue.prepare()
+    gc.freeze()  # all of this stays: looking through it for garbage again and again would delay requests
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,

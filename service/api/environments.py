@@ -107,10 +107,11 @@ async def search_environments(reader: Reader, caller: EnvironmentReader, paging:
     )
 
 
-@router.get("/environments/{ref:path}", responses=documented(404))
-async def get_environment(reader: Reader, caller: EnvironmentReader, ref: str) -> schemas.EnvironmentDetail:
+@router.get("/environments/{ref:path}", response_model=schemas.EnvironmentDetail, responses=documented(404))
+async def get_environment(reader: Reader, caller: EnvironmentReader, ref: str) -> Response:
     """One environment by its ref, or by the digest of a catalogued one. Any valid ref resolves, catalogued or not."""
-    return await catalogue.detail(reader, await catalogue.find(reader, ref))
+    found = await catalogue.detail(reader, await catalogue.find(reader, ref))
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
 @router.get("/families")

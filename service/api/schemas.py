@@ -205,12 +205,23 @@ class Facets(Out):
 # --- subsets
 
 
+def _one(value: Any) -> Any:
+    if isinstance(value, str) and not 0 < len(value.replace("\0", "")) == len(value) <= 200:
+        raise ValueError("is no name of a value")
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("is neither a number nor true or false nor a name")
+    return value
+
+
+One = Annotated[bool | int | float | str, BeforeValidator(_one)]
+
+
 class Range(In):
     """Numbers from `min` to `max`, either of which may be left out, or one value of any type."""
 
     min: float | None = None
     max: float | None = None
-    equals: bool | float | Label | None = Field(None, description="a number, true or false, or a name; goes alone")
+    equals: One | None = Field(None, description="a number, true or false, or a name; goes alone")
 
     @model_validator(mode="after")
     def _not_empty(self) -> Range:

@@ -28,6 +28,7 @@ OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "100",
+    "shared_buffers": "512MB",  # the whole catalogue with its indexes; taken only as it is used
     "timezone": "UTC",
     "log_timezone": "UTC",
     "jit": "off",  # our queries are short: compiling them costs more than it saves

@@ -256,6 +256,7 @@ def _fill(pool: EmbeddedPool, rows: int, variants: Iterator[tuple[Spec, Spec]]) 
             for spec, other in itertools.islice(variants, max(rows - counted[0], 0)):
                 row = _row(spec, other)
                 copying.write_row([row[name] for name in columns])
+        connection.execute("CLUSTER environment USING pk_environment")  # as a load writes them
         connection.execute("VACUUM ANALYZE environment")
 
 

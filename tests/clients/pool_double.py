@@ -42,9 +42,17 @@ def environment(number: int, domain: str = "physics") -> schemas.Environment:
         parameters={"gravity": 9.81},
         modifiers=[],
         catalogued=True,
+        agents=1,
+        observations="vector",
+        actions="continuous",
+        engine="toy",
         horizon=100,
         step_us=10.0,
         make_ms=1.0,
+        memory_mb=100,
+        seed_sensitive=True,
+        snapshot="exact",
+        effect=None,
     )
 
 
@@ -179,6 +187,11 @@ class PoolDouble:
             return schemas.CatalogueCounts(
                 specs=len(self.environments), families=3, base_tasks=1, modifiers=0, domains=domains
             )
+
+        @app.get("/v1/catalogue/facets")
+        async def facets() -> schemas.Facets:
+            counted = {name: {"toy": 25} for name in schemas.Facets.model_fields if name != "specs"}
+            return schemas.Facets.model_validate({"specs": 25, **counted})
 
         @app.get("/v1/environments")
         async def search(limit: int = 50, cursor: int = 0) -> schemas.Page[schemas.Environment]:

@@ -59,6 +59,23 @@ def test_filters_arrive_as_the_contract_writes_them(double: PoolDouble, twin: Tw
     }
 
 
+def test_values_and_several_modifiers_arrive_as_the_contract_writes_them(double: PoolDouble, twin: Twin) -> None:
+    values = {"size": 5, "map_name": "4x4", "is_slippery": True}
+    facets = twin(
+        lambda pool: pool.environments.facets(
+            modifier=["delay", "sticky"], seed_sensitive=False, max_agents=2, parameters=values
+        )
+    )
+    assert facets.specs == facets.domain["toy"] == 25
+    assert double.seen[0].path == "/v1/catalogue/facets"
+    assert double.seen[0].query == {
+        "max_agents": ["2"],
+        "seed_sensitive": ["false"],
+        "modifier": ["delay", "sticky"],
+        "param": ["size:5", "map_name:4x4", "is_slippery:true"],
+    }
+
+
 @pytest.mark.parametrize(
     "ref", ["mujoco/half_cheetah@1;gravity=4.905:delay(steps=2):sticky(p=0.25)", "a/b@1;friction=uniform(0.5,1.5)"]
 )
@@ -118,11 +135,14 @@ CANNOT_BE_SENT: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     (lambda pool: pool.admin.keys.revoke(""), ValueError, "is no id of a key"),
     (lambda pool: pool.environments.search(text=["a"]), TypeError, "text must be a str, not list"),
     (lambda pool: pool.environments.search(limit="5"), TypeError, "'str' object"),
-    (lambda pool: pool.environments.search(parameters={"gravity": 5}), TypeError, r"a range is \(low, high\)"),
-    (lambda pool: pool.environments.search(parameters={"gravity": "5"}), TypeError, r"a range is \(low, high\)"),
+    (lambda pool: pool.environments.search(parameters={"gravity": None}), TypeError, r"a range is \(low, high\)"),
+    (lambda pool: pool.environments.search(parameters={"gravity": [5]}), TypeError, r"a range is \(low, high\)"),
+    (lambda pool: pool.environments.search(modifier=5), TypeError, "modifier must be a list, not int"),
+    (lambda pool: pool.environments.facets(limit=5), TypeError, "facets take no limit"),
+    (lambda pool: pool.environments.facets(gravity=5), TypeError, "unexpected keyword argument 'gravity'"),
     (lambda pool: pool.environments.search(parameters={"gravity": ("5", 6)}), TypeError, "not \\('5', 6\\)"),
     (lambda pool: pool.environments.search(parameters={"gravity": (5,)}), TypeError, r"a range is \(low, high\)"),
-    (lambda pool: pool.environments.search(parameters=["gravity"]), TypeError, "ranges by name"),
+    (lambda pool: pool.environments.search(parameters=["gravity"]), TypeError, "ranges or values by name"),
     (lambda pool: pool.subsets.create(refs="a/b@1"), TypeError, "refs must be a list, not str"),
     (lambda pool: pool.runs.create(refs=5, episodes=1), TypeError, "refs must be a list, not int"),
     (lambda pool: pool.runs.create(refs=["a"], labels={"a": {1}}, episodes=1), TypeError, "a set, which is not JSON"),

@@ -79,6 +79,8 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["nonsense"],
         ["env", "search", "--limit", "0"],
         ["env", "search", "--param", "gravity=5"],
+        ["env", "search", "--param", "gravity:"],
+        ["env", "facets", "--max-agents", "two"],
         ["env", "search", "--param", "gravity:low..high"],
         ["env", "search", "--param", "gravity:1..", "--param", "gravity:..5"],
         ["env", "search", "--param", "gravity:9..5"],
@@ -122,6 +124,28 @@ def test_environments_are_searched_and_shown(shell: PoolDouble, capsys: pytest.C
     assert [entry["ref"] for entry in found] == [environment.ref for environment in shell.environments[:12]]
     assert shell.seen[0].query["param"] == ["gravity:5.0.."]
     assert answer(capsys, "env", "show", "a/b@1;x=2")["ref"] == "a/b@1;x=2"
+
+
+def test_environments_are_counted(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--modifier", "delay", "--modifier", "sticky", "--seed-blind", "--min-agents", "2", "--param", "map:4x4"]
+    assert answer(capsys, "env", "facets", "line", *options)["domain"] == {"toy": 25}
+    assert shell.seen[0].query == {
+        "text": ["line"],
+        "min_agents": ["2"],
+        "seed_sensitive": ["false"],
+        "modifier": ["delay", "sticky"],
+        "param": ["map:4x4"],
+    }
+
+
+def test_a_subset_takes_the_conditions_of_a_search(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--text", "line", "--actions", "discrete", "--param", "map:4x4", "--param", "gravity:..5"]
+    answer(capsys, "subset", "create", *options)
+    assert shell.seen[0].body["where"] == {
+        "text": "line",
+        "actions": "discrete",
+        "parameters": {"map": {"equals": "4x4"}, "gravity": {"min": None, "max": 5.0}},
+    }
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ CONTRACT = {
     "FamilyOut": models.Family,
     "ModifierOut": models.Modifier,
     "CatalogueCounts": models.Catalogue,
+    "Facets": models.Facets,
     "Subset": models.Subset,
     "Table": models.Table,
     "TableDetail": models.TableDetail,
@@ -43,9 +44,8 @@ def test_public_names_are_these() -> None:
     assert worldpool.__all__ == sorted(worldpool.__all__)
     assert set(worldpool.__all__) == {
         *("connect", "aconnect", "Client", "AsyncClient", "__version__"),
-        *("Catalogue", "Environment", "EnvironmentDetail", "Family", "Me", "Modifier", "RunInfo", "Split", "Subset"),
-        *("Summary", "Report"),
-        "Table",
+        *("Catalogue", "Environment", "EnvironmentDetail", "Facets", "Family", "Me", "Modifier", "RunInfo", "Split"),
+        *("Subset", "Summary", "Report", "Table"),
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),

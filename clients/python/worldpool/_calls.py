@@ -18,6 +18,7 @@ from worldpool.summary import Report, Summary
 
 Range = tuple[float | None, float | None]
 """The least and the greatest value; None leaves that side open."""
+Scalar = float | bool | str
 PAGE_SIZE = 200
 MAX_PAGE_SIZE = 1000
 
@@ -86,47 +87,100 @@ def search_environments(
     family: str | None = None,
     tag: str | None = None,
     kind: str | None = None,
-    modifier: str | None = None,
+    modifier: str | Sequence[str] | None = None,
     base_task: str | None = None,
+    min_agents: int | None = None,
+    max_agents: int | None = None,
+    observations: str | None = None,
+    actions: str | None = None,
+    engine: str | None = None,
     split: str | None = None,
     text: str | None = None,
+    parameters: Mapping[str, Range | Scalar] | None = None,
     max_step_us: float | None = None,
-    parameters: Mapping[str, Range] | None = None,
+    max_make_ms: float | None = None,
+    max_memory_mb: int | None = None,
+    seed_sensitive: bool | None = None,
+    snapshot: str | None = None,
+    min_effect: float | None = None,
     limit: int | None = None,
 ) -> PageCall[models.Environment]:
-    """Catalogued environments that meet all conditions; `parameters` gives ranges by name, `{"gravity": (5, None)}`.
+    """Catalogued environments that meet all conditions, evenly mixed, always in the same order.
 
-    `split` is `train`, `heldout` or a kind of holdout; `limit` is the most wanted in all.
+    `parameters` gives ranges or values by name, `{"gravity": (5, None), "map_name": "4x4"}`; `modifier` one or all of
+    several, or "none"; `observations` is vector, image, discrete or mixed; `actions` continuous, discrete or masked;
+    `snapshot` exact or replay; `split` train, heldout or a kind of holdout. `limit` is the most wanted in all.
     """
-    params = query(
+    params = _conditions(
         domain=domain,
         family=family,
         tag=tag,
         kind=kind,
         modifier=modifier,
         base_task=base_task,
+        min_agents=min_agents,
+        max_agents=max_agents,
+        observations=observations,
+        actions=actions,
+        engine=engine,
         split=split,
         text=text,
+        parameters=parameters,
         max_step_us=max_step_us,
-        limit=_page_size(limit),
+        max_make_ms=max_make_ms,
+        max_memory_mb=max_memory_mb,
+        seed_sensitive=seed_sensitive,
+        snapshot=snapshot,
+        min_effect=min_effect,
     )
-    params += _ranges({} if parameters is None else parameters)
+    params += query(limit=_page_size(limit))
     first = Call(method="GET", path="/v1/environments", read=_environment_page, params=params)
     return PageCall(first=first, limit=limit)
 
 
-def _ranges(parameters: Any) -> list[tuple[str, str]]:
+def count_environments(**conditions: Any) -> Call[models.Facets]:
+    """How many catalogued environments have each domain, family, tag and so on, of those that meet all conditions.
+
+    Conditions are those of `environments.search`.
+    """
+    if "limit" in conditions:
+        raise TypeError("facets take no limit")
+    params = [(name, value) for name, value in search_environments(**conditions).first.params if name != "limit"]
+    return Call(method="GET", path="/v1/catalogue/facets", read=reader(models.Facets), params=params)
+
+
+def _conditions(*, modifier: Any, parameters: Any, seed_sensitive: bool | None, **others: Any) -> list[tuple[str, str]]:
+    """The conditions of a search as query parameters."""
+    params = query(**others)
+    if seed_sensitive is not None:
+        params.append(("seed_sensitive", "true" if seed_sensitive else "false"))
+    modifiers = [modifier] if isinstance(modifier, str) else _list("modifier", modifier) or []
+    params += [("modifier", a_str("modifier", name)) for name in modifiers]
+    return params + _wanted({} if parameters is None else parameters)
+
+
+def _wanted(parameters: Any) -> list[tuple[str, str]]:
     if not isinstance(parameters, Mapping):
-        raise TypeError(f'parameters are ranges by name, such as {{"gravity": (5, None)}}; not {shorten(parameters)}')
-    return [("param", _param(name, bounds)) for name, bounds in parameters.items()]
+        raise TypeError(
+            f'parameters are ranges or values by name, such as {{"gravity": (5, None)}}; not {shorten(parameters)}'
+        )
+    return [("param", _param(name, wanted)) for name, wanted in parameters.items()]
 
 
-def _param(name: str, bounds: Any) -> str:
-    match bounds:
+def _param(name: str, wanted: Any) -> str:
+    name = a_str("a parameter", name)
+    match wanted:
         case (None | Real(), None | Real()):
-            low, high = ("" if bound is None else str(bound) for bound in bounds)
-            return f"{a_str('a parameter', name)}:{low}..{high}"
-    raise TypeError(f"{name}: a range is (low, high), either of which may be None; not {shorten(bounds)}")
+            low, high = ("" if bound is None else str(bound) for bound in wanted)
+            return f"{name}:{low}..{high}"
+        case bool():
+            return f"{name}:{str(wanted).lower()}"
+        case Real() | str():
+            return f"{name}:{wanted}"
+    raise TypeError(
+        f"{name}: a range is (low, high), either of which may be None, a value a number, bool or str; "
+        f"not {shorten(wanted)}"
+    )
 
 
 def get_environment(ref: str) -> Call[models.EnvironmentDetail]:
@@ -164,9 +218,9 @@ def create_subset(
 ) -> Call[Subset]:
     """Choose specs: by conditions (`where={}` is the whole catalogue), as a list of refs, or as a grid over one family.
 
-    `where` takes the filters of `environments.search`, with `parameters={"gravity": {"min": 5, "max": 15}}`; `size` and
-    `strategy` say how many of those that match are picked and how; what the split in force holds out of training is
-    left out unless `where` has a `split`. `grid` is
+    `where` takes the filters of `environments.search`, with `parameters={"gravity": {"min": 5, "max": 15}, "map":
+    {"equals": "4x4"}}`; `size` and `strategy` say how many of those that match are picked and how; what the split in
+    force holds out of training is left out unless `where` has a `split`. `grid` is
     `{"family": …, "parameters": {name: [values]}, "modifiers": [[…], …]}`.
     """
     asked = body(where=where, refs=_list("refs", refs), grid=grid, size=size, strategy=strategy, seed=seed, name=name)

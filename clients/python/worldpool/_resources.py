@@ -21,6 +21,7 @@ from worldpool.models import RunInfo
 
 class Environments(Resource):
     search = paged(_calls.search_environments)
+    facets = sync(_calls.count_environments)
     get = sync(_calls.get_environment)
 
 
@@ -153,6 +154,7 @@ class Admin(Resource):
 
 class AsyncEnvironments(AsyncResource):
     search = apaged(_calls.search_environments)
+    facets = awaited(_calls.count_environments)
     get = awaited(_calls.get_environment)
 
 

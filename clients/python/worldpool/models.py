@@ -36,9 +36,17 @@ class Environment(Model):
     parameters: dict[str, Any]
     modifiers: list[dict[str, Any]]
     catalogued: bool
+    agents: int | None
+    observations: str
+    actions: str
+    engine: str
     horizon: int
     step_us: float
     make_ms: float
+    memory_mb: int
+    seed_sensitive: bool | None
+    snapshot: str | None
+    effect: float | None
 
 
 class EnvironmentDetail(Environment):
@@ -112,6 +120,23 @@ class Catalogue(Model):
     base_tasks: int
     modifiers: int
     domains: dict[str, int]
+
+
+class Facets(Model):
+    """How many of the environments that fit have each value, most frequent first; `specs` is how many fit."""
+
+    specs: int
+    domain: dict[str, int]
+    family: dict[str, int]
+    kind: dict[str, int]
+    observations: dict[str, int]
+    actions: dict[str, int]
+    agents: dict[str, int]
+    engine: dict[str, int]
+    tag: dict[str, int]
+    modifier: dict[str, int]
+    seed_sensitive: dict[str, int]
+    snapshot: dict[str, int]
 
 
 class Subset(Model):

@@ -73,6 +73,44 @@ def test_pages_neither_skip_nor_repeat(pool: Pool) -> None:
     assert refs == whole
 
 
+def test_facets_count_what_a_search_finds(pool: Pool) -> None:
+    conditions = {"family": "mujoco/*", "param": "gravity:1..5"}
+    facets = pool.get("/v1/catalogue/facets", params=conditions).json()
+    items = found(pool, **conditions)
+    assert facets["specs"] == len(items) > 50
+    for name in ("domain", "family", "kind", "observations", "actions", "agents", "engine", "snapshot"):
+        assert facets[name] == Counter(str(item[name]) for item in items), name
+    assert facets["tag"] == Counter(tag for item in items for tag in item["tags"])
+    names = Counter(name for item in items for name in {m["name"] for m in item["modifiers"]} or ["none"])
+    assert facets["modifier"] == names
+    assert list(facets["modifier"].values()) == sorted(names.values(), reverse=True)
+
+
+def test_facets_of_the_whole_catalogue_are_those_counted_at_its_load(pool: Pool) -> None:
+    whole = pool.get("/v1/catalogue/facets").json()
+    assert whole == pool.get("/v1/catalogue/facets", params={"family": "*"}).json()
+    assert whole["domain"] == pool.get("/v1/catalogue").json()["domains"]
+    assert pool.get("/v1/catalogue/facets", params={"text": "nosuchword"}).json()["specs"] == 0
+
+
+def test_any_range_of_any_parameter_finds_exactly_what_lies_in_it(pool: Pool) -> None:
+    items = found(pool, family="classic/*")
+    for name in {name for item in items for name in item["parameters"]}:
+        values = sorted({v for item in items if type(v := item["parameters"].get(name)) in (int, float)})
+        for low, high in values and {(values[0], values[-1]), (values[-1], values[-1]), (values[0] - 1, values[0])}:
+            expected = {e["ref"] for e in items if name in e["parameters"] and low <= e["parameters"][name] <= high}
+            assert {e["ref"] for e in found(pool, family="classic/*", param=f"{name}:{low}..{high}")} == expected
+            assert {e["ref"] for e in found(pool, family="classic/*", param=f"{name}:{low}..")} >= expected
+
+
+def test_the_conditions_of_a_search_choose_a_subset(pool: Pool) -> None:
+    where = {"max_agents": 1, "parameters": {"terrain": {"equals": "grass"}, "gravity": {"equals": 5, "max": None}}}
+    subset = pool.post("/v1/subsets", json={"where": where}).json()
+    items = pool.get(f"/v1/subsets/{subset['id']}/environments").json()["items"]
+    params = {"max_agents": 1, "param": ["terrain:grass", "gravity:5"]}
+    assert {item["ref"] for item in items} == {item["ref"] for item in found(pool, **params)} != set()
+
+
 def test_any_valid_ref_resolves_whether_catalogued_or_not(pool: Pool) -> None:
     shown = pool.get("/v1/environments/mujoco/half_cheetah;gravity=4.2:delay(steps=2):sticky(p=0.25)").json()
     assert shown["ref"] == "mujoco/half_cheetah@1;gravity=4.2:delay(steps=2):sticky(p=0.25)"

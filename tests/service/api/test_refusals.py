@@ -121,6 +121,12 @@ def test_a_run_that_cannot_be_names_its_field_and_leaves_nothing(pool: Pool, bod
         ({"where": {"domain": "physics"}, "size": 150_000}, "body.size"),
         ({"where": {"domain": "chemistry"}}, "body.where.domain"),
         ({"where": {"text": "nothing-has-such-a-word"}}, "body.where"),
+        ({"where": {"modifier": ["stiky"]}}, "body.where.modifier"),
+        ({"where": {"parameters": {"gravity": {"equals": 5, "max": 6}}}}, "body.where.parameters.gravity"),
+        ({"where": {"parameters": {"map_name": {"equals": "9x9"}}}}, "body.where.parameters.map_name"),
+        ({"where": {"parameters": {"gravity": {"equals": True}}}}, "body.where.parameters.gravity"),
+        ({"where": {"parameters": {"gravity": {"equals": 10**30}}}}, "body.where.parameters.gravity"),
+        ({"where": {"parameters": {"gravity": {"equals": []}}}}, "body.where.parameters.gravity.equals"),
         ({"where": {"parameters": {"x') --": {"min": 1}}}}, "body.where.parameters.x') --"),
         ({"where": {"parameters": {"gravity": {"min": 9, "max": 5}}}}, "body.where.parameters.gravity"),
         ({"grid": {"family": "mujoco/ant", "parameters": {"gravity": []}}}, "body.grid.parameters.gravity"),
@@ -180,6 +186,34 @@ def test_a_range_that_nothing_can_lie_in_is_refused(pool: Pool, param: list[str]
     (error,) = problem(pool.get("/v1/environments", params={"param": param}), 422)["errors"]
     assert error["field"].startswith("query.param")
     assert reason in error["reason"]
+
+
+@pytest.mark.parametrize(
+    ("params", "field", "reason"),
+    [
+        ({"modifier": "stiky"}, "query.modifier", "did you mean sticky"),
+        ({"modifier": ["none", "sticky"]}, "query.modifier", "none goes alone"),
+        ({"observations": "pixels"}, "query.observations", "'vector', 'image', 'discrete' or 'mixed'"),
+        ({"min_agents": 0}, "query.min_agents", "greater than or equal to 1"),
+        ({"max_memory_mb": 2**63}, "query.max_memory_mb", "less than"),
+        ({"seed_sensitive": "perhaps"}, "query.seed_sensitive", "boolean"),
+        ({"snapshot": ["exact", "replay"]}, "query.snapshot", "given twice"),
+        ({"param": "map_name:a\0"}, "query.param", "is no name of a value"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/environments", "/v1/catalogue/facets"])
+def test_a_condition_that_nothing_can_meet_names_its_field(
+    pool: Pool, path: str, params: dict[str, Any], field: str, reason: str
+) -> None:
+    (error,) = problem(pool.get(path, params=params), 422)["errors"]
+    assert error["field"] == field
+    assert reason in error["reason"]
+
+
+@pytest.mark.parametrize("cursor", ["x", "MTIz", "AAAA"])
+def test_a_cursor_that_is_not_one_is_refused(pool: Pool, cursor: str) -> None:
+    (error,) = problem(pool.get("/v1/environments", params={"cursor": cursor}), 422)["errors"]
+    assert error["field"] == "query.cursor"
 
 
 class Upload:

@@ -16,17 +16,9 @@ SubsetId = Annotated[str, typer.Argument(help="A subset's id.")]
 
 
 @app.command()
+@_envs.searching
 def create(
-    text: Annotated[str | None, typer.Option(help="Words to look for.")] = None,
-    domain: _envs.Domain = None,
-    family: _envs.Family = None,
-    tag: _envs.Tag = None,
-    kind: _envs.Kind = None,
-    modifier: _envs.Modifier = None,
-    base_task: _envs.BaseTask = None,
-    max_step_us: _envs.MaxStepUs = None,
-    split: _envs.Split = None,
-    param: _envs.Param = None,
+    conditions: dict[str, Any],
     ref: Annotated[list[str] | None, typer.Option(help="These refs instead of conditions.")] = None,
     vary: Annotated[
         list[str] | None, typer.Option(help="A grid over --family instead, such as gravity=4.9,9.8; repeat for more.")
@@ -41,19 +33,8 @@ def create(
 
     Conditions leave out what is held out of training, unless there is a --split; left_out says how many.
     """
-    conditions = {
-        "text": text,
-        "domain": domain,
-        "family": None if vary else family,
-        "tag": tag,
-        "kind": kind,
-        "modifier": modifier,
-        "base_task": base_task,
-        "max_step_us": max_step_us,
-        "split": split,
-        "parameters": {key: {"min": low, "max": high} for key, (low, high) in _envs.ranges(param).items()},
-    }
-    where: dict[str, Any] = {key: value for key, value in conditions.items() if value}
+    where = conditions | ({"parameters": _wanted(conditions["parameters"])} if "parameters" in conditions else {})
+    family = where.pop("family", None) if vary else None
     if where and (ref or vary):
         raise typer.BadParameter("conditions do not go with --ref and --vary")
     with _envs.pool() as pool:
@@ -67,6 +48,13 @@ def create(
             name=name,
         )
         show_record(subset, json=json)
+
+
+def _wanted(parameters: dict[str, _envs.Wanted]) -> dict[str, Any]:
+    return {
+        name: {"equals": wanted} if isinstance(wanted, str) else {"min": wanted[0], "max": wanted[1]}
+        for name, wanted in parameters.items()
+    }
 
 
 def _grid(family: str | None, vary: list[str]) -> dict[str, Any]:
