@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import JSONB, JSONPATH
 from sqlalchemy.ext.asyncio import AsyncSession
 
 import env_registry
-from env_registry import Card, RefProblem, Spec
+from env_registry import Card, RefProblem, Spec, metric
 from env_registry.problems import unknown
 from service import db
 from service.api import schemas
@@ -157,8 +157,9 @@ async def catalogued(session: AsyncSession, digests: Sequence[bytes]) -> set[byt
 async def counts(session: AsyncSession) -> schemas.CatalogueCounts:
     state = await session.get(CatalogueState, 1)
     if state is None:
-        return schemas.CatalogueCounts(specs=0, families=0, base_tasks=0, modifiers=0, domains={})
-    return schemas.CatalogueCounts(**{name: state.counts[name] for name in schemas.CatalogueCounts.model_fields})
+        return schemas.CatalogueCounts(version=None, specs=0, families=0, base_tasks=0, modifiers=0, domains={})
+    shown = {name: state.counts[name] for name in schemas.CatalogueCounts.model_fields if name != "version"}
+    return schemas.CatalogueCounts(version=state.version, **shown)
 
 
 async def families(session: AsyncSession) -> list[schemas.FamilyOut]:
@@ -275,7 +276,10 @@ def _words(text: str) -> str:
 
 
 async def load(session: AsyncSession) -> int:
-    """Bring the environment table up to what env_registry enumerates; answers how many specs it holds."""
+    """Bring the environment table up to what env_registry enumerates; answers how many specs it holds.
+
+    The catalogue's version is a digest of all that queries and strategies read, row by row.
+    """
     source = source_sha256()
     state = await session.get(CatalogueState, 1)
     if state is not None and state.source_sha256 == source:
@@ -285,10 +289,13 @@ async def load(session: AsyncSession) -> int:
     by_family: Counter[str] = Counter()
     domains: Counter[str] = Counter()
     tasks: set[str] = set()
+    version = hashlib.sha256()
 
     def rows() -> Iterator[dict[str, Any]]:
-        for ordinal, spec in enumerate(env_registry.enumerate_specs()):
-            row = _row(ordinal, spec)
+        listed = zip(env_registry.enumerate_specs(), metric.catalogue_vectors(), strict=True)
+        for ordinal, (spec, vector) in enumerate(listed):
+            row = _row(ordinal, spec) | {"vector": vector.tobytes()}
+            version.update(json.dumps(row, sort_keys=True, default=bytes.hex).encode())
             by_family[row["family"]] += 1
             domains[row["domain"]] += 1
             tasks.add(row["base_task"])
@@ -304,7 +311,7 @@ async def load(session: AsyncSession) -> int:
         "domains": dict(sorted(domains.items())),
         "by_family": dict(by_family),
     }
-    session.add(CatalogueState(id=1, source_sha256=source, counts=counts))
+    session.add(CatalogueState(id=1, source_sha256=source, version=version.hexdigest(), counts=counts))
     await session.flush()
     log.info("catalogue.loaded", specs=total)
     return total

@@ -18,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -125,6 +126,7 @@ class Environment(Base):
     parameters: Mapped[dict[str, Any]]
     step_us: Mapped[float]
     words: Mapped[str] = mapped_column(TSVECTOR)
+    vector: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     __table_args__ = (
         Index(None, "family", "ordinal"),
         Index(None, "domain", "ordinal"),
@@ -140,6 +142,7 @@ class CatalogueState(Base):
     __tablename__ = "catalogue_state"
     id: Mapped[int] = mapped_column(primary_key=True, default=1)
     source_sha256: Mapped[str]
+    version: Mapped[str]
     counts: Mapped[dict[str, Any]]
 
 
@@ -151,7 +154,13 @@ class Subset(Owned, Base):
     domains: Mapped[dict[str, Any]]
     name: Mapped[str | None]
     source: Mapped[dict[str, Any]]
-    __table_args__ = (Index(None, "cell_id", "id"),)
+    catalogue: Mapped[str | None]
+    coverage: Mapped[dict[str, Any] | None]
+    __table_args__ = (
+        Index(None, "cell_id", "id"),
+        Index(None, "digest"),
+        UniqueConstraint("cell_id", "name"),
+    )
 
 
 class SubsetEnvironment(Base):

@@ -171,7 +171,7 @@ class PoolDouble:
         async def catalogue() -> schemas.CatalogueCounts:
             domains = {d: sum(e.domain == d for e in self.environments) for d in ("physics", "social", "symbolic")}
             return schemas.CatalogueCounts(
-                specs=len(self.environments), families=3, base_tasks=1, modifiers=0, domains=domains
+                version="0" * 64, specs=len(self.environments), families=3, base_tasks=1, modifiers=0, domains=domains
             )
 
         @app.get("/v1/environments")
@@ -295,7 +295,15 @@ def bound_socket(port: int) -> socket.socket:
 
 def subset(size: int, source: dict[str, Any]) -> schemas.Subset:
     return schemas.Subset(
-        id="sub_1", digest="0" * 64, size=size, domains={"physics": size}, name=None, source=source, created_at=NOW
+        id="sub_1",
+        digest="0" * 64,
+        size=size,
+        domains={"physics": size},
+        name=None,
+        source=source,
+        catalogue=None,
+        coverage=None,
+        created_at=NOW,
     )
 
 

@@ -21,6 +21,8 @@ CONTRACT = {
     "ModifierOut": models.Modifier,
     "CatalogueCounts": models.Catalogue,
     "Subset": models.Subset,
+    "Coverage": models.Coverage,
+    "Covered": models.Covered,
     "Run": models.RunInfo,
     "SpecSummary": summary.SpecSummary,
     "Summary": summary.Summary,

@@ -75,8 +75,9 @@ class Modifier(Model):
 
 
 class Catalogue(Model):
-    """How many environments there are; `domains` counts specs by domain."""
+    """How many environments there are; `domains` counts specs by domain. Of equal versions queries choose equally."""
 
+    version: str | None
     specs: int
     families: int
     base_tasks: int
@@ -84,8 +85,27 @@ class Catalogue(Model):
     domains: dict[str, int]
 
 
+class Covered(Model):
+    """How many of something the subset has, of those among all that match."""
+
+    covered: int
+    of: int
+
+
+class Coverage(Model):
+    """How well a subset stands for all specs that match its query; distances are from each to the nearest in it."""
+
+    matching: int
+    largest_distance: float | None
+    mean_distance: float | None
+    domains: Covered
+    families: Covered
+    base_tasks: Covered
+    modifiers: Covered
+
+
 class Subset(Model):
-    """An immutable list of specs; equal digests mean equal lists."""
+    """An immutable list of specs; equal digests mean equal lists. What no query chose has no `coverage`."""
 
     id: str
     digest: str
@@ -93,6 +113,8 @@ class Subset(Model):
     domains: dict[str, int]
     name: str | None
     source: dict[str, Any]
+    catalogue: str | None
+    coverage: Coverage | None
     created_at: datetime
 
 
