@@ -27,10 +27,11 @@ Order = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Candidates:
-    """Specs that a subset may take. `strata` are their domains, families and base tasks; `modifiers` names of each."""
+    """Specs that a subset may take: their domains, families and base tasks, and of each the names of its modifiers with
+    commas between."""
 
     strata: Sequence[Sequence[str]]
-    modifiers: Sequence[Sequence[str]]
+    modifiers: Sequence[str]
     vectors: NDArray[np.int16]
 
     def __len__(self) -> int:
@@ -67,8 +68,8 @@ def coverage(candidates: Candidates, taken: Order) -> dict[str, Any]:
     return {"matching": len(candidates), "largest_distance": largest, "mean_distance": mean, **covered}
 
 
-def _distinct(names: Iterable[Iterable[str]]) -> int:
-    return len({name for some in names for name in some})
+def _distinct(modifiers: Iterable[str]) -> int:
+    return len({name for names in set(modifiers) for name in names.split(",") if name})
 
 
 def stratified(strata: Sequence[Sequence[Hashable]]) -> Order:

@@ -51,13 +51,17 @@ class Member(NamedTuple):
 
 
 class _Matching(NamedTuple):
-    """The specs that match, in a seeded order: 32 bytes of digest, a vector and a line of text each."""
+    """The specs that match, in a seeded order: 32 bytes of digest, a vector, and of each text a line."""
 
     catalogue: str
     total: int
     digests: bytes
     vectors: bytes
-    lines: str
+    refs: str
+    domains: str
+    families: str
+    base_tasks: str
+    modifiers: str
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,10 @@ class _Chosen:
     """The list that a request asks for. `catalogue` and `coverage` are None where no query chose it."""
 
     members: Sequence[Member]
-    catalogue: str | None = None
-    coverage: dict[str, Any] | None = None
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over the specs' digests in their order, hex."""
-        return hashlib.sha256(b"".join(member.digest for member in self.members)).hexdigest()
+    digest: str
+    domains: dict[str, int]
+    catalogue: str | None
+    coverage: dict[str, Any] | None
 
 
 async def create(session: AsyncSession, caller: Caller, request: schemas.SubsetCreate) -> Subset:
@@ -93,7 +94,7 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.SubsetC
         cell_id=cell_id,
         digest=chosen.digest,
         size=len(chosen.members),
-        domains=dict(sorted(Counter(member.domain for member in chosen.members).items())),
+        domains=chosen.domains,
         name=request.name,
         source=request.model_dump(mode="json", exclude_none=True),
         catalogue=chosen.catalogue,
@@ -180,8 +181,16 @@ async def _chosen(session: AsyncSession, caller: Caller, request: schemas.Subset
             _check(request, matching)
             return await asyncio.get_running_loop().run_in_executor(_thread, _choose, matching, request)
     if request.refs is not None or request.grid is not None:
-        return _Chosen(await asyncio.to_thread(_named, request))  # seconds for many: not on the event loop
-    return _Chosen(await _combined(session, caller, request))
+        return await asyncio.to_thread(lambda: _listed(_named(request)))
+    members = await _combined(session, caller, request)
+    return await asyncio.to_thread(_listed, members)
+
+
+def _listed(members: Sequence[Member], catalogue: str | None = None, coverage: dict[str, Any] | None = None) -> _Chosen:
+    """Takes a while for as many as the whole catalogue: not for the event loop."""
+    digest = hashlib.sha256(b"".join(member.digest for member in members)).hexdigest()
+    domains = Counter(member.domain for member in members)
+    return _Chosen(members, digest, dict(sorted(domains.items())), catalogue, coverage)
 
 
 # --- by a query
@@ -205,21 +214,22 @@ async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> _Ma
     assert request.where is not None
     seeded = func.sha256(Environment.digest.concat(func.int8send(cast(request.seed, BigInteger))))
     modifiers = func.array_to_string(Environment.modifiers, ",")
-    place = (Environment.ref, Environment.domain, Environment.family, Environment.base_task, modifiers)
+    texts = (Environment.ref, Environment.domain, Environment.family, Environment.base_task, modifiers)
     of = (
         catalogue.matching(request.where, field="body.where.parameters")
-        .with_only_columns(
-            Environment.digest, Environment.vector, func.concat_ws("\t", *place).label("line"), seeded.label("seeded")
-        )
+        .with_only_columns(Environment.digest, Environment.vector, *texts, seeded)
         .subquery()
     )
+    *columns, order = of.c
+    between = [b"", b"", *["\n"] * len(texts)]
     row = await session.execute(
         select(
             select(CatalogueState.version).scalar_subquery(),
             func.count(),
-            func.string_agg(of.c.digest, aggregate_order_by(literal(b""), of.c.seeded)),
-            func.string_agg(of.c.vector, aggregate_order_by(literal(b""), of.c.seeded)),
-            func.string_agg(of.c.line, aggregate_order_by(literal("\n"), of.c.seeded)),
+            *(
+                func.string_agg(column, aggregate_order_by(literal(separator), order))
+                for column, separator in zip(columns, between, strict=True)
+            ),
         ).select_from(of)
     )
     return _Matching(*row.one())
@@ -243,15 +253,16 @@ def _check(request: schemas.SubsetCreate, matching: _Matching) -> None:
 
 
 def _choose(matching: _Matching, request: schemas.SubsetCreate) -> _Chosen:
-    lines = [line.split("\t") for line in matching.lines.split("\n")]
+    # flat lists of text: with an object for each spec, the collection of garbage would stop all threads for long
     candidates = strategies.Candidates(
-        strata=list(zip(*(line[1:4] for line in lines), strict=True)),
-        modifiers=[line[4].split(",") if line[4] else [] for line in lines],
-        vectors=np.frombuffer(matching.vectors, metric.VECTOR).reshape(len(lines), metric.DIMENSIONS),
+        strata=[text.split("\n") for text in (matching.domains, matching.families, matching.base_tasks)],
+        modifiers=matching.modifiers.split("\n"),
+        vectors=np.frombuffer(matching.vectors, metric.VECTOR).reshape(matching.total, -1),
     )
-    taken = strategies.take(candidates, request.strategy, request.size or len(lines))
-    members = [Member(lines[i][0], matching.digests[32 * i : 32 * i + 32]) for i in taken.tolist()]
-    return _Chosen(members, matching.catalogue, strategies.coverage(candidates, taken))
+    taken = strategies.take(candidates, request.strategy, request.size or matching.total)
+    refs = matching.refs.split("\n")
+    members = [Member(refs[i], matching.digests[32 * i : 32 * i + 32]) for i in taken.tolist()]
+    return _listed(members, matching.catalogue, strategies.coverage(candidates, taken))
 
 
 # --- by name

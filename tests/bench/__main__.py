@@ -14,11 +14,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import rollouts
+from tests.bench import rollouts, subsets
 from tests.bench.measurement import Measurement
 
 OUTPUT = Path(".worldpool/bench.json")
-GROUPS = (rollouts,)
+GROUPS = (rollouts, subsets)
 
 
 def main(prefixes: list[str]) -> int:

@@ -104,7 +104,7 @@ def candidates(count: int) -> Candidates:
     rng = np.random.default_rng(count)
     return Candidates(
         strata=[["d"] * count, [f"f{i % 3}" for i in range(count)], [f"t{i}" for i in range(count)]],
-        modifiers=[["delay", "sticky"] if i == 0 else [] for i in range(count)],
+        modifiers=["delay,sticky" if i == 0 else "" for i in range(count)],
         vectors=rng.integers(-BOUND, BOUND, (count, DIMENSIONS)).astype(np.int16),
     )
 
