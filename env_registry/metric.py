@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env_registry.axes import Axis, Distribution, DistributionKind, Value
-from env_registry.catalogue import SPECS, enumerate_specs
+from env_registry.catalogue import SPECS
 from env_registry.spec import Spec
 
 UNIT = 128
@@ -47,11 +47,6 @@ VECTOR = np.dtype("<i2")
 
 Named = tuple[str, float]
 """A length along the direction that the name stands for."""
-
-
-def catalogue_vectors() -> NDArray[np.int16]:
-    """The vectors of all catalogued specs, in the order of the file: specs x DIMENSIONS."""
-    return vectors(list(enumerate_specs()), measured())
 
 
 def vectors(specs: Sequence[Spec], measurements: NDArray[np.float64]) -> NDArray[np.int16]:

@@ -292,8 +292,9 @@ async def load(session: AsyncSession) -> int:
     version = hashlib.sha256()
 
     def rows() -> Iterator[dict[str, Any]]:
-        listed = zip(env_registry.enumerate_specs(), metric.catalogue_vectors(), strict=True)
-        for ordinal, (spec, vector) in enumerate(listed):
+        specs = list(env_registry.enumerate_specs())
+        vectors = metric.vectors(specs, metric.measured())
+        for ordinal, (spec, vector) in enumerate(zip(specs, vectors, strict=True)):
             row = _row(ordinal, spec) | {"vector": vector.tobytes()}
             version.update(json.dumps(row, sort_keys=True, default=bytes.hex).encode())
             by_family[row["family"]] += 1

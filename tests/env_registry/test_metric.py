@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from env_registry import Spec, enumerate_specs, parse
 from env_registry.axes import ChoiceAxis, Distribution, DistributionKind, FloatAxis, IntAxis
 from env_registry.family import Family
-from env_registry.metric import BOUND, DIMENSIONS, MEASURED, UNIT, catalogue_vectors, vectors
+from env_registry.metric import BOUND, DIMENSIONS, MEASURED, UNIT, measured, vectors
 
 REFS = [
     "mujoco/half_cheetah@1",
@@ -100,8 +100,9 @@ def test_of_what_was_measured_only_the_order_counts(measurements: NDArray[np.flo
 
 
 def test_every_catalogued_spec_lies_somewhere_within_the_bound() -> None:
-    found = catalogue_vectors()
-    assert found.shape == (sum(1 for _ in enumerate_specs()), DIMENSIONS)
+    specs = list(enumerate_specs())
+    found = vectors(specs, measured())
+    assert found.shape == (len(specs), DIMENSIONS)
     assert 0 < np.abs(found).max() <= BOUND
     assert len(np.unique(found, axis=0)) > len(found) / 2
 
