@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 import env_registry
-from env_registry import Axis, Card, Distribution, RefProblem, Scalar, Spec
+from env_registry import Axis, Card, Distribution, RefProblem, Scalar, Spec, metric
 from env_registry.axes import FloatAxis, IntAxis, ValueProblem, format_value
 from env_registry.problems import unknown
 from service import db, splits
@@ -201,10 +201,11 @@ async def catalogued(session: AsyncSession, digests: Sequence[bytes]) -> set[byt
 
 
 async def counts(reader: AsyncConnection) -> schemas.CatalogueCounts:
-    stored = await reader.scalar(select(CatalogueState.counts))
-    if stored is None:
-        return schemas.CatalogueCounts(specs=0, families=0, base_tasks=0, modifiers=0, domains={})
-    return schemas.CatalogueCounts(**{name: stored[name] for name in schemas.CatalogueCounts.model_fields})
+    found = (await reader.execute(select(CatalogueState.version, CatalogueState.counts))).one_or_none()
+    if found is None:
+        return schemas.CatalogueCounts(version=None, specs=0, families=0, base_tasks=0, modifiers=0, domains={})
+    shown = {name: found.counts[name] for name in schemas.CatalogueCounts.model_fields if name != "version"}
+    return schemas.CatalogueCounts(version=found.version, **shown)
 
 
 async def families(reader: AsyncConnection) -> list[schemas.FamilyOut]:
@@ -458,6 +459,7 @@ async def load(session: AsyncSession) -> int:
     """Bring the environment table up to what env_registry enumerates; answers how many specs it holds.
 
     All in the caller's transaction: until it commits, readers see the catalogue before, whole.
+    The catalogue's version is a digest of all that queries and strategies read, row by row.
     """
     source = source_sha256()
     state = await session.get(CatalogueState, 1)
@@ -465,8 +467,17 @@ async def load(session: AsyncSession) -> int:
         return int(state.counts["specs"])
     await session.execute(delete(Environment))
     await session.execute(delete(CatalogueState))
-    specs = sorted(env_registry.enumerate_specs(), key=lambda spec: spec.digest)  # on disk as pages read them
-    await db.copy(session, Environment.__table__, map(row_of, specs))
+    specs = list(env_registry.enumerate_specs())
+    vectors = metric.vectors(specs, metric.measured())
+    version = hashlib.sha256()
+
+    def rows() -> Iterator[dict[str, Any]]:  # on disk as pages read them
+        for spec, vector in sorted(zip(specs, vectors, strict=True), key=lambda pair: pair[0].digest):
+            row = row_of(spec) | {"vector": vector.tobytes()}
+            version.update(json.dumps(row, sort_keys=True, default=bytes.hex).encode())
+            yield row
+
+    await db.copy(session, Environment.__table__, rows())
     await session.execute(text("ANALYZE environment"))  # the planner must know at the first search already
     found = _facets(await _groups(session, select(Environment)))
     counts = {
@@ -477,7 +488,7 @@ async def load(session: AsyncSession) -> int:
         "domains": dict(sorted(found.domain.items())),
         "facets": found.model_dump(),
     }
-    session.add(CatalogueState(id=1, source_sha256=source, counts=counts))
+    session.add(CatalogueState(id=1, source_sha256=source, version=version.hexdigest(), counts=counts))
     await session.flush()
     log.info("catalogue.loaded", specs=found.specs)
     return found.specs

@@ -18,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -139,6 +140,7 @@ class Environment(Base):
     effect: Mapped[float | None]
     words: Mapped[str] = mapped_column(TSVECTOR)
     shown: Mapped[str]  # the JSON of `schemas.Environment`
+    vector: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     __table_args__ = (
         *(Index(None, name) for name in ("domain", "family", "base_task", "kind", "observations", "actions")),
         *(Index(None, name) for name in ("agents", "engine", "seed_sensitive", "snapshot")),
@@ -153,6 +155,7 @@ class CatalogueState(Base):
     __tablename__ = "catalogue_state"
     id: Mapped[int] = mapped_column(primary_key=True, default=1)
     source_sha256: Mapped[str]
+    version: Mapped[str]
     counts: Mapped[dict[str, Any]]
 
 
@@ -166,7 +169,13 @@ class Subset(Owned, Base):
     source: Mapped[dict[str, Any]]
     split: Mapped[str | None]
     left_out: Mapped[int] = mapped_column(default=0, server_default="0")
-    __table_args__ = (Index(None, "cell_id", "id"),)
+    catalogue: Mapped[str | None]
+    coverage: Mapped[dict[str, Any] | None]
+    __table_args__ = (
+        Index(None, "cell_id", "id"),
+        Index(None, "digest"),
+        UniqueConstraint("cell_id", "name"),
+    )
 
 
 class SubsetEnvironment(Base):

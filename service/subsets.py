@@ -1,5 +1,5 @@
-"""Subsets: immutable, digest-addressed lists of specs, chosen by a query, given as refs, or spanned by a parameter
-grid."""
+"""Subsets: immutable, digest-addressed lists of specs, chosen by a query, given as refs, spanned by a grid of
+parameters, or made of other subsets."""
 
 from __future__ import annotations
 
@@ -7,79 +7,124 @@ import asyncio
 import hashlib
 import itertools
 import math
-from collections import Counter, defaultdict
+import re
+import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, cast, func, select
+import numpy as np
+from sqlalchemy import ARRAY, BigInteger, Select, Uuid, cast, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from env_registry import RefProblem, Spec
-from service import catalogue, db, splits
+import env_registry
+from env_registry import RefProblem, Spec, metric
+from service import catalogue, db, splits, strategies
 from service.api import schemas
-from service.errors import Invalid, NotFound
+from service.errors import Conflict, Invalid, NotFound, Unavailable
 from service.ids import new_id, read, show
 from service.keys import Caller
-from service.models import Environment, Subset, SubsetEnvironment
+from service.models import CatalogueState, Environment, Subset, SubsetEnvironment
 
-DEPTHS = {"random": 0, "stratified": 3, "diverse": 4}
-"""Over how many of a candidate's strata each strategy is even."""
+MOST_CHOICES = 4
+"""Requests at a time that choose: each holds a connection, and all but one wait for the thread."""
+RETRY_S = 2
+
+_thread = ThreadPoolExecutor(1, "choose")
+"""Chooses, one subset after another; numpy lets go of the interpreter while it computes, so that requests go on."""
+_room = threading.BoundedSemaphore(MOST_CHOICES)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A spec that a subset may take, with the strata it lies in, coarse to fine."""
-
+class Member(NamedTuple):
     ref: str
     digest: bytes
-    strata: tuple[str, ...]
 
     @property
     def domain(self) -> str:
-        return self.strata[0]
+        return str(env_registry.families()[self.ref.partition("@")[0]].domain)
+
+
+class _Matching(NamedTuple):
+    """The specs that match, in a seeded order: 32 bytes of digest, a vector, and of each text a line."""
+
+    catalogue: str
+    total: int
+    digests: bytes
+    vectors: bytes
+    refs: str
+    domains: str
+    families: str
+    base_tasks: str
+    modifiers: str
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The list that a request asks for. `catalogue`, `coverage` and `split` are None where no query chose it;
+    `left_out` is how many more match and are held out of training."""
+
+    members: Sequence[Member]
+    digest: str
+    domains: dict[str, int]
+    catalogue: str | None
+    coverage: dict[str, Any] | None
+    split: str | None = None
+    left_out: int = 0
 
 
 async def create(session: AsyncSession, caller: Caller, request: schemas.SubsetCreate) -> Subset:
-    """
+    """A new subset; the one that is there where the cell has one of this name and list.
+
     Raises
     ------
     Invalid
-        A ref does not resolve, the grid is wrong, or nothing matches; names the field.
+        A ref does not resolve, the grid is wrong, nothing is left, or too much would be compared; names the field.
+    Conflict
+        The name is taken by another list, or the catalogue has another version than asked for.
+    Unavailable
+        As many subsets as may be are being chosen already.
     """
     cell_id = caller.require_cell()
-    # seconds of work for as many as the whole catalogue: not on the event loop
-    split, left_out = None, 0
-    if request.where is not None:
-        split, left_out = await _held_to(session, request.where)
-        matching = await _matching(
-            session, request, held=f"all {left_out} that match are held out by {split}" if left_out else ""
-        )
-        chosen = await asyncio.to_thread(_pick, matching, request.strategy, request.size)
-    else:
-        chosen = await asyncio.to_thread(_named, request)
-    subset = Subset(
+    chosen = await _chosen(session, caller, request)
+    new = insert(Subset).values(
         id=new_id(),
         cell_id=cell_id,
-        digest=digest(chosen),
-        size=len(chosen),
-        domains=dict(sorted(Counter(c.domain for c in chosen).items())),
+        digest=chosen.digest,
+        size=len(chosen.members),
+        domains=chosen.domains,
         name=request.name,
         source=request.model_dump(mode="json", exclude_none=True),
-        split=split,
-        left_out=left_out,
+        split=chosen.split,
+        left_out=chosen.left_out,
+        catalogue=chosen.catalogue,
+        coverage=chosen.coverage,
     )
-    session.add(subset)
-    await session.flush()
-    rows = ({"subset_id": subset.id, "ordinal": i, "ref": c.ref, "digest": c.digest} for i, c in enumerate(chosen))
+    # waits while another request makes one of the same name
+    subset: Subset | None = await session.scalar(
+        new.on_conflict_do_nothing(index_elements=["cell_id", "name"]).returning(Subset)
+    )
+    if subset is None:
+        return await _same_named(session, cell_id, request.name, chosen.digest)
+    rows = (
+        {"subset_id": subset.id, "ordinal": i, "ref": m.ref, "digest": m.digest} for i, m in enumerate(chosen.members)
+    )
     await db.copy(session, SubsetEnvironment.__table__, rows)
-    await session.refresh(subset)
     return subset
 
 
-def digest(chosen: Sequence[Candidate]) -> str:
-    """SHA-256 over the specs' digests in their order, hex."""
-    return hashlib.sha256(b"".join(c.digest for c in chosen)).hexdigest()
+async def _same_named(session: AsyncSession, cell_id: UUID, name: str | None, digest: str) -> Subset:
+    query = select(Subset).where(Subset.cell_id == cell_id, Subset.name == name)
+    subset = (await session.execute(query)).scalar_one()
+    if subset.digest != digest:
+        reason = f"names another list: {show('sub', subset.id)}"
+        raise Conflict(f"there is a subset named {name}", errors=[("body.name", reason)])
+    return subset
 
 
 def owned(caller: Caller) -> Select[Subset]:
@@ -87,10 +132,26 @@ def owned(caller: Caller) -> Select[Subset]:
     return query.where(Subset.cell_id == caller.cell_id) if caller.cell_id else query
 
 
-async def get(session: AsyncSession, caller: Caller, subset_id: str) -> Subset:
-    found = (await session.execute(owned(caller).where(Subset.id == read("sub", subset_id)))).scalar_one_or_none()
+async def get(session: AsyncSession, caller: Caller, name: str) -> Subset:
+    """By id, by digest (of equal lists the first), or by name in the caller's cell.
+
+    Raises
+    ------
+    NotFound
+        The caller has no such subset.
+    """
+    missing = NotFound(f"there is no subset {name[:100]!r}; ask by its id (sub_…), its digest or its name")
+    if name.startswith("sub_"):
+        query = owned(caller).where(Subset.id == read("sub", name))
+    elif re.fullmatch(schemas.SHA256, name):
+        query = owned(caller).where(Subset.digest == name).order_by(Subset.id).limit(1)
+    elif re.fullmatch(schemas.NAME, name):
+        query = select(Subset).where(Subset.cell_id == caller.cell_id, Subset.name == name)
+    else:
+        raise missing
+    found = (await session.execute(query)).scalar_one_or_none()
     if found is None:
-        raise NotFound(f"there is no subset {subset_id}")
+        raise missing
     return found
 
 
@@ -114,11 +175,44 @@ def show_subset(subset: Subset) -> schemas.Subset:
         source=subset.source,
         split=subset.split,
         left_out=subset.left_out,
+        catalogue=subset.catalogue,
+        coverage=schemas.Coverage(**subset.coverage) if subset.coverage else None,
         created_at=subset.created_at,
     )
 
 
-# --- choose
+async def _chosen(session: AsyncSession, caller: Caller, request: schemas.SubsetCreate) -> _Chosen:
+    if request.where is not None:
+        split, left_out = await _held_to(session, request.where)
+        with _one_of_few():
+            matching = await _matching(session, request)
+            _check(request, matching, held=f"all {left_out} that match are held out by {split}" if left_out else "")
+            chosen = await asyncio.get_running_loop().run_in_executor(_thread, _choose, matching, request)
+        return replace(chosen, split=split, left_out=left_out)
+    if request.refs is not None or request.grid is not None:
+        return await asyncio.to_thread(lambda: _listed(_named(request)))
+    members = await _combined(session, caller, request)
+    return await asyncio.to_thread(_listed, members)
+
+
+def _listed(members: Sequence[Member], catalogue: str | None = None, coverage: dict[str, Any] | None = None) -> _Chosen:
+    """Takes a while for as many as the whole catalogue: not for the event loop."""
+    digest = hashlib.sha256(b"".join(member.digest for member in members)).hexdigest()
+    domains = Counter(member.domain for member in members)
+    return _Chosen(members, digest, dict(sorted(domains.items())), catalogue, coverage)
+
+
+# --- by a query
+
+
+@contextmanager
+def _one_of_few() -> Iterator[None]:
+    if not _room.acquire(blocking=False):
+        raise Unavailable("the pool is choosing other subsets; try again", retry_after_s=RETRY_S)
+    try:
+        yield
+    finally:
+        _room.release()
 
 
 async def _held_to(session: AsyncSession, where: schemas.Where) -> tuple[str | None, int]:
@@ -130,74 +224,80 @@ async def _held_to(session: AsyncSession, where: schemas.Where) -> tuple[str | N
     return splits.ref(split), await session.scalar(select(func.count()).select_from(held.subquery())) or 0
 
 
-async def _matching(session: AsyncSession, request: schemas.SubsetCreate, *, held: str) -> Sequence[Any]:
+async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> _Matching:
+    """All that match in a seeded order, from which every strategy starts: the same on every machine.
+
+    One row, however many match: reading them one by one would keep other requests waiting.
+    """
     assert request.where is not None
-    # every strategy starts from one seeded shuffle that is the same on every machine
-    shuffled = func.sha256(Environment.digest.concat(func.int8send(cast(request.seed, BigInteger))))
+    seeded = func.sha256(Environment.digest.concat(func.int8send(cast(request.seed, BigInteger))))
     where = request.where.model_copy(update={"split": request.where.split or "train"})
-    query = catalogue.matching(where, field="body.where.parameters").with_only_columns(
-        Environment.ref,
-        Environment.digest,
-        Environment.domain,
-        Environment.family,
-        Environment.base_task,
-        func.array_to_string(Environment.modifiers, ",").label("modifiers"),  # reading arrays took half of the query
+    modifiers = func.array_to_string(Environment.modifiers, ",")
+    texts = (Environment.ref, Environment.domain, Environment.family, Environment.base_task, modifiers)
+    of = (
+        catalogue.matching(where, field="body.where.parameters")
+        .with_only_columns(Environment.digest, Environment.vector, *texts, seeded)
+        .subquery()
     )
-    rows = (await session.execute(query.order_by(shuffled))).all()
-    if not rows:
+    *columns, order = of.c
+    between = [b"", b"", *["\n"] * len(texts)]
+    row = await session.execute(
+        select(
+            select(CatalogueState.version).scalar_subquery(),
+            func.count(),
+            *(
+                func.string_agg(column, aggregate_order_by(literal(separator), order))
+                for column, separator in zip(columns, between, strict=True)
+            ),
+        ).select_from(of)
+    )
+    return _Matching(*row.one())
+
+
+def _check(request: schemas.SubsetCreate, matching: _Matching, *, held: str) -> None:
+    if request.catalogue not in (None, matching.catalogue):
+        reason = f"this pool has {matching.catalogue}"
+        raise Conflict("the catalogue has another version", errors=[("body.catalogue", reason)])
+    total = matching.total
+    if not total:
         raise Invalid(
             "no catalogued environment matches",
             errors=[("body.where", held or "matches nothing; see GET /v1/environments")],
         )
-    if request.size is not None and request.size > len(rows):
-        raise Invalid("too few match", errors=[("body.size", f"{request.size} asked, {len(rows)} match")])
-    return rows
+    size = request.size or total
+    if size > total:
+        raise Invalid("too few match", errors=[("body.size", f"{size} asked, {total} match")])
+    if request.strategy == "diverse" and size * total > strategies.MOST_PAIRS:
+        reason = f"{size} of {total}; diverse takes at most {strategies.MOST_PAIRS // total} of so many"
+        raise Invalid("too much to compare", errors=[("body.size", reason)])
 
 
-def _pick(rows: Sequence[Any], strategy: str, size: int | None) -> list[Candidate]:
-    candidates = [
-        Candidate(ref, digest, (domain, family, base_task, _change(ref, modifiers)))
-        for ref, digest, domain, family, base_task, modifiers in rows
-    ]
-    return list(itertools.islice(_even(candidates, depth=DEPTHS[strategy]), size))
+def _choose(matching: _Matching, request: schemas.SubsetCreate) -> _Chosen:
+    # flat lists of text: with an object for each spec, the collection of garbage would stop all threads for long
+    candidates = strategies.Candidates(
+        strata=[text.split("\n") for text in (matching.domains, matching.families, matching.base_tasks)],
+        modifiers=matching.modifiers.split("\n"),
+        vectors=np.frombuffer(matching.vectors, metric.VECTOR).reshape(matching.total, -1),
+    )
+    taken = strategies.take(candidates, request.strategy, request.size or matching.total)
+    refs = matching.refs.split("\n")
+    members = [Member(refs[i], matching.digests[32 * i : 32 * i + 32]) for i in taken.tolist()]
+    return _listed(members, matching.catalogue, strategies.coverage(candidates, taken))
 
 
-def _change(ref: str, modifiers: str) -> str:
-    """Which axes and modifiers make this spec differ from its base task."""
-    axes = [part.split("=")[0] for part in ref.split(":")[0].split(";")[1:]]
-    return ",".join([*axes, modifiers])
+# --- by name
 
 
-def _even(candidates: Sequence[Candidate], *, depth: int, level: int = 0) -> Iterator[Candidate]:
-    """The candidates in such an order that every beginning of it is even over the strata, coarse ones first."""
-    if level == depth:
-        yield from candidates
-        return
-    strata: defaultdict[str, list[Candidate]] = defaultdict(list)
-    for candidate in candidates:
-        strata[candidate.strata[level]].append(candidate)
-    turns = [_even(members, depth=depth, level=level + 1) for members in strata.values()]
-    while turns:
-        going = []
-        for turn in turns:
-            for candidate in itertools.islice(turn, 1):
-                yield candidate
-                going.append(turn)
-        turns = going
-
-
-def _named(request: schemas.SubsetCreate) -> list[Candidate]:
+def _named(request: schemas.SubsetCreate) -> list[Member]:
     if request.refs is not None:
-        return _candidates(catalogue.resolve_all(request.refs, field="body.refs"))
+        return _members(catalogue.resolve_all(request.refs, field="body.refs"))
     assert request.grid is not None
-    return _candidates(_span(request.grid))
+    return _members(_span(request.grid))
 
 
-def _candidates(found: Sequence[Spec]) -> list[Candidate]:
+def _members(found: Sequence[Spec]) -> list[Member]:
     """Once each, in the order given."""
-    unique = {spec.digest: spec for spec in reversed(found)}
-    ordered = [unique.pop(spec.digest) for spec in found if spec.digest in unique]
-    return [Candidate(s.ref, bytes.fromhex(s.digest), (str(s.source.domain),)) for s in ordered]
+    return list(dict.fromkeys(Member(spec.ref, bytes.fromhex(spec.digest)) for spec in found))
 
 
 def _span(grid: schemas.Grid) -> list[Spec]:
@@ -223,3 +323,51 @@ def _grid_point(family: str, values: dict[str, Any], modifiers: list[str]) -> Sp
         raise Invalid(
             "the grid names no environment", errors=[(f"body.grid.{problem.field}", problem.reason)]
         ) from None
+
+
+# --- of other subsets
+
+
+async def _combined(session: AsyncSession, caller: Caller, request: schemas.SubsetCreate) -> list[Member]:
+    """Each spec once, in the order of the first subset that has it."""
+    how, names = request.combination
+    ids = [(await _source(session, caller, name, f"body.{how}[{i}]")).id for i, name in enumerate(names)]
+    rows = await session.execute(_union(ids) if how == "union" else _kept(ids, shared=how == "intersection"))
+    members = [Member(ref, digest) for ref, digest in rows]
+    if not members:
+        raise Invalid("nothing is left", errors=[(f"body.{how}", "has no environment; a subset has one or more")])
+    if len(members) > schemas.MAX_SUBSET:
+        reason = f"more than {schemas.MAX_SUBSET} environments"
+        raise Invalid("the subset is too large", errors=[(f"body.{how}", reason)])
+    return members
+
+
+async def _source(session: AsyncSession, caller: Caller, name: str, field: str) -> Subset:
+    try:
+        return await get(session, caller, name)
+    except NotFound as problem:
+        raise Invalid(problem.detail, errors=[(field, problem.detail)]) from None
+
+
+def _union(ids: Sequence[UUID]) -> Select[str, bytes]:
+    member = SubsetEnvironment
+    place = func.array_position(cast(ids, ARRAY(Uuid)), member.subset_id).label("place")
+    each = (
+        select(member.ref, member.digest, place, member.ordinal)
+        .where(member.subset_id.in_(ids))
+        .ext(distinct_on(member.digest))
+        .order_by(member.digest, place, member.ordinal)
+        .subquery()
+    )
+    return select(each.c.ref, each.c.digest).order_by(each.c.place, each.c.ordinal).limit(schemas.MAX_SUBSET + 1)
+
+
+def _kept(ids: Sequence[UUID], *, shared: bool) -> Select[str, bytes]:
+    """Of the first subset what all others have, or what none has."""
+    member = SubsetEnvironment
+    query = select(member.ref, member.digest).where(member.subset_id == ids[0]).order_by(member.ordinal)
+    for id in ids[1:]:
+        other = aliased(SubsetEnvironment)
+        there = exists().where(other.subset_id == id, other.digest == member.digest)
+        query = query.where(there if shared else ~there)
+    return query

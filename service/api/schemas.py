@@ -6,7 +6,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from env_registry.tables import MAX_COLUMNS
@@ -14,19 +22,24 @@ from env_registry.tables import MAX_COLUMNS
 MAX_STEPS = 10**10
 """Most environment steps that one run may ask for."""
 MAX_SUBSET = 200_000
+COMBINATIONS = ("union", "difference", "intersection")
+"""How a subset is made of others."""
 
 NO_NUL = r"^[^\x00]*$"  # PostgreSQL text cannot hold it
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 VISIBLE = r"^[\x21-\x7e]+$"
+SHA256 = r"^[0-9a-f]{64}$"
 MEANINGS = {
     NO_NUL: "must not hold the character NUL",
     NAME: "is not 1 to 63 of a-z, 0-9, '_', '.' and '-' with a letter or digit first",
     VISIBLE: "is not visible ASCII without spaces",
+    SHA256: "is not 64 hexadecimal digits",
 }
 """What to say instead of a pattern."""
 
 Text = Annotated[str, StringConstraints(pattern=NO_NUL)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 Ref = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
 Label = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="seed; equal seeds give equal results")]
@@ -175,6 +188,9 @@ class ModifierOut(Out):
 
 
 class CatalogueCounts(Out):
+    version: str | None = Field(
+        description="SHA-256 of all that is catalogued, hex; equal versions choose equal subsets. Null: nothing is"
+    )
     specs: int
     families: int
     base_tasks: int
@@ -291,39 +307,90 @@ class Grid(In):
     )
 
 
+Sources = Annotated[list[Label], Field(max_length=16)]
+"""Subsets by id, digest or name."""
+
+
 class SubsetCreate(In):
-    """Exactly one of `where`, `refs` and `grid`."""
+    """Exactly one of `where`, `refs`, `grid`, `union`, `difference` and `intersection`."""
 
     where: Where | None = None
     refs: list[Ref] | None = Field(None, min_length=1, max_length=MAX_SUBSET)
     grid: Grid | None = None
+    union: Sources | None = Field(None, min_length=1, description="subsets, by id, digest or name; each spec once")
+    difference: Sources | None = Field(None, min_length=2, description="of the first subset what no other has")
+    intersection: Sources | None = Field(None, min_length=2, description="of the first subset what all others have")
     size: int | None = Field(
         None, ge=1, le=MAX_SUBSET, description="with `where`: how many specs to pick; all without it"
     )
     strategy: Literal["random", "stratified", "diverse"] = Field(
-        "stratified", description="stratified: even over domains, then families, then base tasks"
+        "stratified",
+        description="stratified: even over domains, then families, then base tasks. diverse: again and again the spec "
+        "farthest from all taken, by parameters, modifiers and measured behaviour; size times what matches is at most "
+        "10^9",
     )
     seed: Seed = 0
-    name: Name | None = None
+    catalogue: Sha256 | None = Field(
+        None, description="with `where`: the version that the catalogue must have, else 409; see GET /v1/catalogue"
+    )
+    name: Name | None = Field(
+        None, description="of one list of the cell, for good: the same list again is the same subset, another is a 409"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> SubsetCreate:
-        if sum(source is not None for source in (self.where, self.refs, self.grid)) != 1:
-            raise ValueError("give exactly one of where, refs and grid")
-        if self.size is not None and self.where is None:
-            raise ValueError("size goes with where")
+        sources = ("where", "refs", "grid", *COMBINATIONS)
+        if sum(getattr(self, source) is not None for source in sources) != 1:
+            raise ValueError(f"give exactly one of {', '.join(sources[:-1])} and {sources[-1]}")
+        for field in ("size", "catalogue"):
+            if getattr(self, field) is not None and self.where is None:
+                raise ValueError(f"{field} goes with where")
         return self
+
+    @field_validator("name")
+    @classmethod
+    def _no_id(cls, name: str | None) -> str | None:
+        if name is not None and name.startswith("sub_"):
+            raise ValueError("must not begin as ids do, with sub_")
+        return name
+
+    @property
+    def combination(self) -> tuple[str, list[str]]:
+        """How other subsets are combined, and which."""
+        return next((how, names) for how in COMBINATIONS if (names := getattr(self, how)) is not None)
+
+
+class Covered(Out):
+    covered: int = Field(description="how many the subset has")
+    of: int = Field(description="how many there are among all that match")
+
+
+class Coverage(Out):
+    """How well a subset stands for all that match its query. Distances are those of docs/decisions/0010: of two specs
+    that differ in one modifier about 1."""
+
+    matching: int = Field(description="catalogued specs that match")
+    largest_distance: float | None = Field(
+        description="of any that matches to the nearest in the subset; null where size times `matching` is above 10^9"
+    )
+    mean_distance: float | None = Field(description="the same, on average")
+    domains: Covered
+    families: Covered
+    base_tasks: Covered
+    modifiers: Covered
 
 
 class Subset(Out):
     id: str = Field(examples=["sub_0190f2c7b6f57c2a8f3e6d0f6c0a9b11"])
-    digest: str = Field(description="SHA-256 over the specs' digests in order, hex")
+    digest: str = Field(description="SHA-256 over the specs' digests in order, hex; another address of the list")
     size: int
     domains: dict[str, int]
     name: str | None
     source: dict[str, Any] = Field(description="the request that made it")
     split: str | None = Field(description="with `where`: the split in force when it was chosen")
     left_out: int = Field(description="how many more matched and were left out because that split holds them out")
+    catalogue: str | None = Field(description="version of the catalogue that was asked; null without `where`")
+    coverage: Coverage | None = Field(description="null without `where`")
     created_at: datetime
 
 
@@ -362,7 +429,9 @@ class RunCreate(In):
     """Rollouts of a policy in every environment of a subset. Exactly one of `subset` and `refs`; one of `episodes`
     and `steps_per_env`."""
 
-    subset: Label | None = Field(None, description="a subset's id", examples=["sub_0190f2c7b6f57c2a8f3e6d0f6c0a9b11"])
+    subset: Label | None = Field(
+        None, description="a subset's id, digest or name", examples=["sub_0190f2c7b6f57c2a8f3e6d0f6c0a9b11"]
+    )
     refs: list[Ref] | None = Field(None, min_length=1, max_length=10_000)
     policy: Literal["random"] = "random"
     episodes: int | None = Field(None, ge=1, le=10**9, description="episodes of every environment")

@@ -18,11 +18,11 @@ LINKS = linked(201, "subset_id", "get_subset", "list_subset_environments")
 router = APIRouter(prefix="/subsets", tags=["subsets"], route_class=StrictRoute, responses=documented(401, 403, 422))
 
 
-@router.post("", status_code=201, response_model=schemas.Subset, responses=documented(400, 413, 415) | LINKS)
+@router.post("", status_code=201, response_model=schemas.Subset, responses=documented(400, 409, 413, 415, 503) | LINKS)
 async def create_subset(
     session: Session, caller: SubsetWriter, idempotent: Idempotent, request: schemas.SubsetCreate
 ) -> Response:
-    """Choose specs by a query, or give them as refs or as a parameter grid. A subset never changes."""
+    """Choose specs by a query, give them as refs or as a parameter grid, or combine subsets. A subset never changes."""
 
     async def create() -> tuple[schemas.Subset, str]:
         subset = await subsets.create(session, caller, request)
@@ -42,6 +42,7 @@ async def list_subsets(session: Session, caller: EnvironmentReader, paging: Page
 
 @router.get("/{subset_id}", responses=documented(404))
 async def get_subset(session: Session, caller: EnvironmentReader, subset_id: str) -> schemas.Subset:
+    """One subset by its id, by its digest, or by its name in this cell."""
     return subsets.show_subset(await subsets.get(session, caller, subset_id))
 
 

@@ -30,7 +30,7 @@ from rich.console import Console
 from sqlalchemy.engine import make_url
 
 import env_registry
-from env_registry import Spec
+from env_registry import Spec, metric
 from env_registry.axes import FloatAxis
 from service import catalogue, db
 from service.embedded.parts import get
@@ -271,6 +271,7 @@ def _row(spec: Spec, other: Spec) -> dict[str, Any]:
         "parameters": json.dumps(parameters),
         "levels": [catalogue.level(name, value) for name, value in other.values.items()],
         "shown": json.dumps(shown, separators=(",", ":")),
+        "vector": bytes(metric.DIMENSIONS * metric.VECTOR.itemsize),
     }
 
 

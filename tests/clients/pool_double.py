@@ -185,7 +185,7 @@ class PoolDouble:
         async def catalogue() -> schemas.CatalogueCounts:
             domains = {d: sum(e.domain == d for e in self.environments) for d in ("physics", "social", "symbolic")}
             return schemas.CatalogueCounts(
-                specs=len(self.environments), families=3, base_tasks=1, modifiers=0, domains=domains
+                version="0" * 64, specs=len(self.environments), families=3, base_tasks=1, modifiers=0, domains=domains
             )
 
         @app.get("/v1/catalogue/facets")
@@ -382,6 +382,8 @@ def subset(size: int, source: dict[str, Any]) -> schemas.Subset:
         source=source,
         split="default@1",
         left_out=0,
+        catalogue=None,
+        coverage=None,
         created_at=NOW,
     )
 

@@ -144,6 +144,7 @@ CANNOT_BE_SENT: list[tuple[Callable[[Any], object], type[Exception], str]] = [
     (lambda pool: pool.environments.search(parameters={"gravity": (5,)}), TypeError, r"a range is \(low, high\)"),
     (lambda pool: pool.environments.search(parameters=["gravity"]), TypeError, "ranges or values by name"),
     (lambda pool: pool.subsets.create(refs="a/b@1"), TypeError, "refs must be a list, not str"),
+    (lambda pool: pool.subsets.create(union="sub_1"), TypeError, "union must be a list, not str"),
     (lambda pool: pool.runs.create(refs=5, episodes=1), TypeError, "refs must be a list, not int"),
     (lambda pool: pool.runs.create(refs=["a"], labels={"a": {1}}, episodes=1), TypeError, "a set, which is not JSON"),
     (lambda pool: pool.runs.create(subset={"id": "sub_1"}, episodes=1), TypeError, "subset must be a str, not dict"),
@@ -219,6 +220,12 @@ def test_an_edit_carries_the_version_it_was_made_on(double: PoolDouble, twin: Tw
 def test_a_key_expires_at_a_time_however_it_is_written(double: PoolDouble, twin: Twin, expires_at: Any) -> None:
     twin(lambda pool: pool.admin.keys.create(cell="red", expires_at=expires_at))
     assert double.seen[0].body == {"cell": "red", "expires_at": "2027-01-01T00:00:00+00:00"}
+
+
+def test_subsets_are_made_of_subsets(double: PoolDouble, twin: Twin) -> None:
+    subset = twin(lambda pool: pool.subsets.create(refs=["toy/line_1@1"]))
+    twin(lambda pool: pool.subsets.create(difference=[subset, "mine"], name="rest"))
+    assert double.seen[-1].body == {"difference": ["sub_1", "mine"], "seed": 0, "name": "rest"}
 
 
 def test_runs_are_made_of_subsets_and_of_refs(double: PoolDouble, twin: Twin) -> None:

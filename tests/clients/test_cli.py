@@ -101,6 +101,7 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["admin", "commitment", "set"],
         ["subset", "create", "--vary", "gravity=5,10"],
         ["subset", "create", "--ref", "a@1", "--domain", "physics"],
+        ["subset", "create", "--union", "sub_1", "--domain", "physics"],
     ],
 )
 def test_wrong_usage_ends_with_2_before_anything_is_sent(shell: PoolDouble, arguments: list[str]) -> None:
@@ -160,10 +161,14 @@ def test_a_subset_takes_the_conditions_of_a_search(shell: PoolDouble, capsys: py
             ["--family", "f", "--vary", "g=4.9,9", "--vary", "task=run,walk"],
             {"grid": {"family": "f", "parameters": {"g": [4.9, 9], "task": ["run", "walk"]}}},
         ),
+        (["--union", "a", "--union", "b"], {"union": ["a", "b"]}),
+        (["--difference", "a", "--difference", "b", "--name", "c"], {"difference": ["a", "b"], "name": "c"}),
+        (["--intersection", "a", "--intersection", "b"], {"intersection": ["a", "b"]}),
+        (["--catalogue", "0" * 64], {"where": {}, "catalogue": "0" * 64}),
         ([], {"where": {}}),
     ],
 )
-def test_subsets_are_made_of_conditions_refs_and_grids(
+def test_subsets_are_made_of_conditions_refs_grids_and_subsets(
     shell: PoolDouble, capsys: pytest.CaptureFixture[str], arguments: list[str], body: dict[str, Any]
 ) -> None:
     assert answer(capsys, "subset", "create", *arguments)["id"] == "sub_1"

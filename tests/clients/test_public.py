@@ -24,6 +24,8 @@ CONTRACT = {
     "Subset": models.Subset,
     "Table": models.Table,
     "TableDetail": models.TableDetail,
+    "Coverage": models.Coverage,
+    "Covered": models.Covered,
     "Run": models.RunInfo,
     "SpecSummary": summary.SpecSummary,
     "Summary": summary.Summary,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from numbers import Real
 from reprlib import repr as shorten
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from worldpool import models
@@ -16,6 +16,7 @@ from worldpool._tables import Source, columns_of
 from worldpool.models import Page, RunInfo, Subset
 from worldpool.summary import Report, Summary
 
+T = TypeVar("T")
 Range = tuple[float | None, float | None]
 """The least and the greatest value; None leaves that side open."""
 Scalar = float | bool | str
@@ -65,12 +66,17 @@ def _page_size(limit: int | None) -> int:
     return min(limit, MAX_PAGE_SIZE)
 
 
-def _list(name: str, texts: Iterable[str] | None) -> list[str] | None:
-    if texts is None:
+def _list(name: str, things: Iterable[T] | None) -> list[T] | None:
+    if things is None:
         return None
-    if isinstance(texts, str) or not isinstance(texts, Iterable):
-        raise TypeError(f"{name} must be a list, not {type(texts).__name__}")
-    return list(texts)
+    if isinstance(things, str) or not isinstance(things, Iterable):
+        raise TypeError(f"{name} must be a list, not {type(things).__name__}")
+    return list(things)
+
+
+def _ids(name: str, things: Iterable[models.Model | str] | None) -> list[str] | None:
+    listed = _list(name, things)
+    return None if listed is None else [_id(name, thing) for thing in listed]
 
 
 # --- environments
@@ -211,24 +217,43 @@ def create_subset(
     where: Mapping[str, Any] | None = None,
     refs: Sequence[str] | None = None,
     grid: Mapping[str, Any] | None = None,
+    union: Sequence[Subset | str] | None = None,
+    difference: Sequence[Subset | str] | None = None,
+    intersection: Sequence[Subset | str] | None = None,
     size: int | None = None,
     strategy: Literal["random", "stratified", "diverse"] | None = None,
     seed: int = 0,
+    catalogue: str | None = None,
     name: str | None = None,
 ) -> Call[Subset]:
-    """Choose specs: by conditions (`where={}` is the whole catalogue), as a list of refs, or as a grid over one family.
+    """Choose specs: by conditions (`where={}` is the whole catalogue), as a list of refs, as a grid over one family, or
+    out of other subsets.
 
     `where` takes the filters of `environments.search`, with `parameters={"gravity": {"min": 5, "max": 15}, "map":
     {"equals": "4x4"}}`; `size` and `strategy` say how many of those that match are picked and how; what the split in
-    force holds out of training is left out unless `where` has a `split`. `grid` is
-    `{"family": …, "parameters": {name: [values]}, "modifiers": [[…], …]}`.
+    force holds out of training is left out unless `where` has a `split`. Equal conditions, size, strategy and seed pick
+    equal specs of equal versions of the catalogue; `catalogue` is the version that there must be, else `Conflict`.
+    `grid` is `{"family": …, "parameters": {name: [values]}, "modifiers": [[…], …]}`. `union`, `difference` (the first
+    without the others) and `intersection` keep the order of the first subset.
     """
-    asked = body(where=where, refs=_list("refs", refs), grid=grid, size=size, strategy=strategy, seed=seed, name=name)
+    asked = body(
+        where=where,
+        refs=_list("refs", refs),
+        grid=grid,
+        union=_ids("union", union),
+        difference=_ids("difference", difference),
+        intersection=_ids("intersection", intersection),
+        size=size,
+        strategy=strategy,
+        seed=seed,
+        catalogue=catalogue,
+        name=name,
+    )
     return Call(method="POST", path="/v1/subsets", read=_subset, body=asked, creates=True)
 
 
 def get_subset(subset: Subset | str) -> Call[Subset]:
-    """The subset with that id."""
+    """The subset with that id, digest or name."""
     return Call(method="GET", path=f"/v1/subsets/{_segment('subset', subset)}", read=_subset)
 
 

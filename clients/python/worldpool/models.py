@@ -113,8 +113,9 @@ class Modifier(Model):
 
 
 class Catalogue(Model):
-    """How many environments there are; `domains` counts specs by domain."""
+    """How many environments there are; `domains` counts specs by domain. Of equal versions queries choose equally."""
 
+    version: str | None
     specs: int
     families: int
     base_tasks: int
@@ -139,9 +140,28 @@ class Facets(Model):
     snapshot: dict[str, int]
 
 
+class Covered(Model):
+    """How many of something the subset has, of those among all that match."""
+
+    covered: int
+    of: int
+
+
+class Coverage(Model):
+    """How well a subset stands for all specs that match its query; distances are from each to the nearest in it."""
+
+    matching: int
+    largest_distance: float | None
+    mean_distance: float | None
+    domains: Covered
+    families: Covered
+    base_tasks: Covered
+    modifiers: Covered
+
+
 class Subset(Model):
     """An immutable list of specs; equal digests mean equal lists. `left_out` counts what else matched and is held out
-    of training."""
+    of training. What no query chose has no `coverage`."""
 
     id: str
     digest: str
@@ -151,6 +171,8 @@ class Subset(Model):
     source: dict[str, Any]
     split: str | None
     left_out: int
+    catalogue: str | None
+    coverage: Coverage | None
     created_at: datetime
 
 

@@ -133,6 +133,18 @@ def test_a_run_that_cannot_be_names_its_field_and_leaves_nothing(pool: Pool, bod
         ({"grid": {"family": "mujoco/ant", "parameters": {"gravity": [1e9]}}}, "body.grid.parameters.gravity"),
         ({"grid": {"family": "mujoco/ant", "modifiers": [["nonsense()"]]}}, "body.grid.modifiers[0]"),
         ({"refs": [REF], "size": 1}, "body"),
+        ({"refs": [REF], "catalogue": "0" * 64}, "body"),
+        ({"where": {}, "catalogue": "newest"}, "body.catalogue"),
+        ({"where": {}, "strategy": "diverse"}, "body.size"),
+        ({"where": {}, "name": "sub_mine"}, "body.name"),
+        ({"where": {}, "union": ["mine"]}, "body"),
+        ({"union": []}, "body.union"),
+        ({"union": ["nobodys"]}, "body.union[0]"),
+        ({"union": ["a\0"]}, "body.union.0"),
+        ({"union": ["Not a Name"]}, "body.union[0]"),
+        ({"union": ["0" * 64]}, "body.union[0]"),
+        ({"difference": ["mine"]}, "body.difference"),
+        ({"intersection": ["sub_" + "0" * 32] * 2}, "body.intersection[0]"),
         ({}, "body"),
     ],
 )
@@ -167,7 +179,7 @@ def test_reasons_are_sentences_without_patterns_and_names_of_libraries(
 
 
 def test_an_id_of_another_form_is_refused_by_the_name_of_its_kind(pool: Pool) -> None:
-    assert "no subset with the id 'x'; ids look like sub_" in problem(pool.get("/v1/subsets/x"), 404)["detail"]
+    assert "no subset with the id 'sub_x'; ids look like sub_" in problem(pool.get("/v1/subsets/sub_x"), 404)["detail"]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ _SUMMARISED = ("ref", "domain", "episodes", "steps", "length_mean", "return_mean
 
 @app.command()
 def create(
-    subset: Annotated[str | None, typer.Option(help="A subset's id.")] = None,
+    subset: Annotated[str | None, typer.Option(help="A subset's id, digest or name.")] = None,
     ref: Annotated[list[str] | None, typer.Option(help="Environments without a subset; repeat for more.")] = None,
     policy: Annotated[str, typer.Option(help="What chooses the actions.")] = "random",
     episodes: Annotated[int | None, typer.Option(help="Episodes of every environment.")] = None,

@@ -12,7 +12,7 @@ from worldpool.cli._output import Json, Limit, pairs, show_list, show_record
 
 app = typer.Typer(help="Subsets: immutable lists of environments.", no_args_is_help=True)
 
-SubsetId = Annotated[str, typer.Argument(help="A subset's id.")]
+SubsetId = Annotated[str, typer.Argument(help="A subset's id, digest or name.")]
 
 
 @app.command()
@@ -23,29 +23,42 @@ def create(
     vary: Annotated[
         list[str] | None, typer.Option(help="A grid over --family instead, such as gravity=4.9,9.8; repeat for more.")
     ] = None,
+    union: Annotated[list[str] | None, typer.Option(help="All of these subsets instead; repeat for more.")] = None,
+    difference: Annotated[
+        list[str] | None, typer.Option(help="The first of these subsets without the others instead; repeat.")
+    ] = None,
+    intersection: Annotated[
+        list[str] | None, typer.Option(help="What all of these subsets have instead; repeat.")
+    ] = None,
     size: Annotated[int | None, typer.Option(min=1, help="How many to pick; default: all that match.")] = None,
     strategy: Annotated[str, typer.Option(help="stratified, diverse or random.")] = "stratified",
     seed: Annotated[int, typer.Option(help="Equal seeds pick equal environments.")] = 0,
+    catalogue: Annotated[str | None, typer.Option(help="The version that the catalogue must have.")] = None,
     name: Annotated[str | None, typer.Option(help="A name to find it by.")] = None,
     json: Json = False,
 ) -> None:
-    """Choose environments: by conditions (none: the whole catalogue), by --ref, or as a grid with --vary.
+    """Choose environments: by conditions (none: the whole catalogue), by --ref, as a grid with --vary, or out of other
+    subsets with --union, --difference or --intersection.
 
     Conditions leave out what is held out of training, unless there is a --split; left_out says how many.
     """
     where = conditions | ({"parameters": _wanted(conditions["parameters"])} if "parameters" in conditions else {})
     family = where.pop("family", None) if vary else None
-    if where and (ref or vary):
-        raise typer.BadParameter("conditions do not go with --ref and --vary")
+    others = {"union": union or None, "difference": difference or None, "intersection": intersection or None}
+    instead = ref or vary or any(others.values())
+    if where and instead:
+        raise typer.BadParameter("conditions do not go with --ref, --vary, --union, --difference and --intersection")
     with _envs.pool() as pool:
         subset = pool.subsets.create(
-            where=None if ref or vary else where,
+            where=None if instead else where,
             refs=ref or None,
             grid=_grid(family, vary) if vary else None,
             size=size,
             strategy=strategy,  # type: ignore[arg-type]  # the pool names what it knows
             seed=seed,
+            catalogue=catalogue,
             name=name,
+            **others,
         )
         show_record(subset, json=json)
 
