@@ -39,6 +39,21 @@ async def names(sessions: db.Sessions) -> list[str]:
         return list(await session.scalars(select(Cell.name).order_by(Cell.name)))
 
 
+def test_a_connection_that_the_server_ended_is_replaced_before_its_next_use(database_url: str) -> None:
+    async def run() -> None:
+        engine = db.create_engine(database_url)
+        async with db.reads(engine).connect() as connection:
+            first = await connection.scalar(select(func.pg_backend_pid()))
+        async with await psycopg.AsyncConnection.connect(db.driver_url(database_url), autocommit=True) as other:
+            ended = await other.execute("SELECT pg_terminate_backend(%s, 10000)", (first,))  # waits for its end
+            assert await ended.fetchone() == (True,)
+        async with db.reads(engine).connect() as connection:
+            assert await connection.scalar(select(func.pg_backend_pid())) != first
+        await engine.dispose()
+
+    asyncio.run(run())
+
+
 def test_copied_rows_are_what_was_given(database_url: str) -> None:
     async def run() -> None:
         async with connected(database_url) as sessions:

@@ -52,6 +52,7 @@ def found(pool: Pool, **conditions: Any) -> list[dict[str, Any]]:
         ({"min_effect": 1}, lambda e: e["effect"] >= 1),
         ({"param": "map_name:4x4"}, lambda e: e["parameters"]["map_name"] == "4x4"),
         ({"param": ["gravity:5", "terrain:grass"]}, lambda e: e["parameters"]["terrain"] == "grass"),
+        ({"param": "gravity:4.905"}, lambda e: e["parameters"]["gravity"] == 4.905),  # there are specs with 5, too
     ],
 )
 def test_a_search_finds_what_fits_and_nothing_else(pool: Pool, conditions: dict[str, Any], holds: Any) -> None:
