@@ -153,7 +153,7 @@ def test_the_catalogue_holds_what_the_registry_enumerates(pool: Pool) -> None:
         assert row.tags == list(spec.source.tags)
         assert row.modifiers == [use.name for use in spec.modifiers]
         detail = pool.get(f"/v1/environments/{spec.ref}").json()
-        del detail["card"]
+        del detail["card"], detail["split"]
         assert json.loads(row.shown) == detail
         for name in ("step_us", "make_ms", "memory_mb", "agents", "observations", "actions", "engine", "effect"):
             assert getattr(row, name) == detail[name], name
