@@ -130,7 +130,7 @@ class Environment(Base):
     tags: Mapped[list[str]]
     modifiers: Mapped[list[str]]
     parameters: Mapped[dict[str, Any]]
-    levels: Mapped[list[str]]  # parameters with about what value they have; see `catalogue.level`
+    levels: Mapped[list[str]]  # parameters with about what value they have; see `search.level`
     step_us: Mapped[float]
     make_ms: Mapped[float]
     memory_mb: Mapped[int]

@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Select, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from env_registry import RefProblem, Spec
-from service import catalogue, db
+from service import catalogue, db, search
 from service.api import schemas
 from service.errors import Invalid, NotFound
 from service.ids import new_id, read, show
@@ -117,7 +117,7 @@ async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> Seq
     assert request.where is not None
     # every strategy starts from one seeded shuffle that is the same on every machine
     shuffled = func.sha256(Environment.digest.concat(func.int8send(cast(request.seed, BigInteger))))
-    query = catalogue.matching(request.where, field="body.where.parameters").with_only_columns(
+    query = search.matching(request.where, field="body.where.parameters").with_only_columns(
         Environment.ref,
         Environment.digest,
         Environment.domain,
