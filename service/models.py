@@ -114,7 +114,7 @@ class Environment(Base):
     """A catalogued spec, for search. The registry, not this table, says what a ref means.
 
     Pages are in the order of digests: no reload of the catalogue changes it, and what a search finds lies evenly in it.
-    So a page that much fits is read off soon, and what few fit has an index; see docs/decisions/0009-search.md.
+    So a page that much fits is read off soon, and what few fit has an index; see docs/decisions/0012-search.md.
     """
 
     __tablename__ = "environment"
@@ -131,7 +131,7 @@ class Environment(Base):
     tags: Mapped[list[str]]
     modifiers: Mapped[list[str]]
     parameters: Mapped[dict[str, Any]]
-    levels: Mapped[list[str]]  # parameters with about what value they have; see `catalogue.level`
+    levels: Mapped[list[str]]  # parameters with about what value they have; see `search.level`
     step_us: Mapped[float]
     make_ms: Mapped[float]
     memory_mb: Mapped[int]

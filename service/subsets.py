@@ -25,7 +25,7 @@ from sqlalchemy.orm import aliased
 
 import env_registry
 from env_registry import RefProblem, Spec, metric
-from service import catalogue, db, splits, strategies
+from service import catalogue, db, search, splits, strategies
 from service.api import schemas
 from service.errors import Conflict, Invalid, NotFound, Unavailable
 from service.ids import new_id, read, show
@@ -220,7 +220,7 @@ async def _held_to(session: AsyncSession, where: schemas.Where) -> tuple[str | N
     split = await splits.in_force(session)
     if split is None or where.split not in (None, "train"):
         return splits.ref(split) if split else None, 0
-    held = catalogue.matching(where.model_copy(update={"split": "heldout"}), field="body.where.parameters")
+    held = search.matching(where.model_copy(update={"split": "heldout"}), field="body.where.parameters")
     return splits.ref(split), await session.scalar(select(func.count()).select_from(held.subquery())) or 0
 
 
@@ -235,7 +235,7 @@ async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> _Ma
     modifiers = func.array_to_string(Environment.modifiers, ",")
     texts = (Environment.ref, Environment.domain, Environment.family, Environment.base_task, modifiers)
     of = (
-        catalogue.matching(where, field="body.where.parameters")
+        search.matching(where, field="body.where.parameters")
         .with_only_columns(Environment.digest, Environment.vector, *texts, seeded)
         .subquery()
     )

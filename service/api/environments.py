@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from service import catalogue
+from service import catalogue, search
 from service.api import schemas
 from service.api.dependencies import EnvironmentReader, Page, Reader
 from service.api.problems import documented
@@ -93,15 +93,13 @@ Where = Annotated[schemas.Where, Depends(get_where)]
 @router.get("/catalogue/facets")
 async def count_environments(reader: Reader, caller: EnvironmentReader, where: Where) -> schemas.Facets:
     """How many catalogued specs that fit all conditions have each domain, family, tag, modifier and so on."""
-    return await catalogue.facets(reader, where, field="query.param")
+    return await search.facets(reader, where, field="query.param")
 
 
 @router.get("/environments", response_model=schemas.Page[schemas.Environment])
 async def search_environments(reader: Reader, caller: EnvironmentReader, paging: Page, where: Where) -> Response:
     """Catalogued specs that fit all conditions, evenly mixed, in an order that no reload of the catalogue changes."""
-    items, following = await catalogue.search(
-        reader, where, field="query.param", cursor=paging.cursor, limit=paging.limit
-    )
+    items, following = await search.turn(reader, where, field="query.param", cursor=paging.cursor, limit=paging.limit)
     return Response(
         f'{{"items":[{",".join(items)}],"next_cursor":{json.dumps(following)}}}', media_type="application/json"
     )

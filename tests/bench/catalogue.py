@@ -32,7 +32,7 @@ from sqlalchemy.engine import make_url
 import env_registry
 from env_registry import Spec, metric
 from env_registry.axes import FloatAxis
-from service import catalogue, db
+from service import catalogue, db, search
 from service.embedded.parts import get
 from service.embedded.pool import EmbeddedPool
 from service.models import Environment
@@ -269,7 +269,7 @@ def _row(spec: Spec, other: Spec) -> dict[str, Any]:
         "ref": other.ref,
         "digest": bytes.fromhex(other.digest),
         "parameters": json.dumps(parameters),
-        "levels": [catalogue.level(name, value) for name, value in other.values.items()],
+        "levels": [search.level(name, value) for name, value in other.values.items()],
         "shown": json.dumps(shown, separators=(",", ":")),
         "vector": bytes(metric.DIMENSIONS * metric.VECTOR.itemsize),
     }

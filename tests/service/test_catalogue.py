@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import env_registry
 from env_registry import Spec
-from service import catalogue, db
+from service import catalogue, db, search
 from service.api.schemas import Where
 from service.models import Environment
 
@@ -34,7 +34,7 @@ async def load(engine: AsyncEngine) -> None:
 
 async def turn(engine: AsyncEngine, cursor: str | None) -> tuple[list[str], str | None]:
     async with db.reads(engine).connect() as reader:
-        shown, following = await catalogue.search(reader, WHERE, field="query.param", cursor=cursor, limit=20)
+        shown, following = await search.turn(reader, WHERE, field="query.param", cursor=cursor, limit=20)
     return [text.partition('"digest":"')[2][:64] for text in shown], following
 
 
@@ -81,7 +81,7 @@ def test_readers_see_the_catalogue_before_until_the_new_one_is_whole(
             async with db.sessions(engine).begin() as session:
                 await catalogue.load(session)
                 for query in (Where(), WHERE):
-                    found.append((await catalogue.facets(reader, query, field="query.param")).specs)
+                    found.append((await search.facets(reader, query, field="query.param")).specs)
             found.append((await catalogue.counts(reader)).specs)
             found.append(await reader.scalar(select(func.count()).select_from(Environment)) or 0)
         await engine.dispose()
@@ -96,9 +96,9 @@ numbers = st.floats(allow_nan=False) | st.integers(-(2**63), 2**63)
 @given(numbers, numbers)
 def test_steps_never_fall_where_numbers_rise(a: float, b: float) -> None:
     low, high = min(a, b), max(a, b)
-    assert catalogue.step(low) <= catalogue.step(high)
+    assert search.step(low) <= search.step(high)
 
 
 def test_steps_tell_levels_apart_and_end_somewhere() -> None:
-    assert len({catalogue.step(level) for level in (-1, 0, 0.25, 0.3535, 0.5, 1, 1.4143, 2)}) == 8
-    assert catalogue.step(math.inf) == catalogue.step(2**32) == -catalogue.step(-math.inf) < 300
+    assert len({search.step(level) for level in (-1, 0, 0.25, 0.3535, 0.5, 1, 1.4143, 2)}) == 8
+    assert search.step(math.inf) == search.step(2**32) == -search.step(-math.inf) < 300
