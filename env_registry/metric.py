@@ -134,13 +134,15 @@ def _direction(name: str, dimensions: int) -> NDArray[np.int16]:
 # --- what was measured
 
 
-def measured() -> NDArray[np.float64]:
-    """Of all catalogued specs the behaviour under random actions (`probe.BEHAVIOUR`) and the extent of their spaces."""
+def measured(specs: Sequence[Spec]) -> NDArray[np.float64]:
+    """Of catalogued specs the behaviour under random actions (`probe.BEHAVIOUR`) and the extent of their spaces."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(SPECS, columns=["behaviour", "spaces"])
+    table = pq.read_table(SPECS, columns=["ref", "behaviour", "spaces"])
     behaviour = np.array(table["behaviour"].to_pylist(), np.float64).reshape(len(table), -1)
-    return np.hstack([behaviour, np.array([_extents(text) for text in table["spaces"].to_pylist()], np.float64)])
+    found = np.hstack([behaviour, np.array([_extents(text) for text in table["spaces"].to_pylist()], np.float64)])
+    row = {ref: row for row, ref in enumerate(table["ref"].to_pylist())}
+    return found[[row[spec.ref] for spec in specs]]
 
 
 @cache

@@ -229,7 +229,7 @@ async def load(session: AsyncSession) -> int:
     await session.execute(delete(Environment))
     await session.execute(delete(CatalogueState))
     specs = list(env_registry.enumerate_specs())
-    vectors = metric.vectors(specs, metric.measured())
+    vectors = metric.vectors(specs, metric.measured(specs))
     version = hashlib.sha256()
 
     def rows() -> Iterator[dict[str, Any]]:  # on disk as pages read them

@@ -101,7 +101,7 @@ def test_of_what_was_measured_only_the_order_counts(measurements: NDArray[np.flo
 
 def test_every_catalogued_spec_lies_somewhere_within_the_bound() -> None:
     specs = list(enumerate_specs())
-    found = vectors(specs, measured())
+    found = vectors(specs, measured(specs))
     assert found.shape == (len(specs), DIMENSIONS)
     assert 0 < np.abs(found).max() <= BOUND
     assert len(np.unique(found, axis=0)) > len(found) / 2
