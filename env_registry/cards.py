@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from env_registry.catalogue import COSTS, SPECS, base_spec, refs
@@ -55,10 +55,9 @@ def card_of(spec: Spec) -> Card | None:
     known = _committed()
     row = known.rows.get(spec.ref)
     base = base_spec(spec)
-    base_row = known.rows.get(base.ref)
-    if base_row is None:
+    card = _of_task(base)
+    if card is None:
         return None
-    card = known.card(base, base_row)
     if spec == base:
         return card
     card = replace(card, reference_return=None)
@@ -112,6 +111,13 @@ class _Committed:
             **{name: value[name][row] for name in PER_TASK},
             **self.own(row),
         )
+
+
+@lru_cache(maxsize=10_000)
+def _of_task(base: Spec) -> Card | None:
+    known = _committed()
+    row = known.rows.get(base.ref)
+    return None if row is None else known.card(base, row)
 
 
 @cache

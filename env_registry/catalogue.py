@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,8 +78,13 @@ def base_tasks() -> Iterator[Spec]:
 
 def base_spec(spec: Spec) -> Spec:
     """The base task of a spec: its family and task choices without other parameters or modifiers."""
-    choices = {axis.name: spec.values[axis.name] for axis in spec.source.axes if axis.task}
-    return Spec.of(spec.family, choices, version=spec.version)
+    choices = tuple((axis.name, spec.values[axis.name]) for axis in spec.source.axes if axis.task)
+    return _task_spec(spec.family, spec.version, choices)
+
+
+@lru_cache(maxsize=10_000)
+def _task_spec(family: str, version: int, choices: tuple[tuple[str, Any], ...]) -> Spec:
+    return Spec.of(family, dict(choices), version=version)
 
 
 def base_task(spec: Spec) -> str:
