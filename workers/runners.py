@@ -19,6 +19,8 @@ from env_registry import arithmetic
 from workers import frames
 
 _ROOT = Path(__file__).resolve().parent.parent
+_SMALL = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""Arrow's own pool may reserve 1 GiB at once, which counts against the runner's limit (RLIMIT_DATA)."""
 
 
 class RunnerDied(Exception):
@@ -128,4 +130,4 @@ class RunnerPool:
 def _environment() -> dict[str, str]:
     """The worker's own, with one arithmetic for all engines and without our settings: engines must not see the key."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("WORLDPOOL_")}
-    return own | arithmetic.SETTINGS
+    return own | arithmetic.SETTINGS | _SMALL

@@ -13,7 +13,7 @@ import pytest
 
 from workers import contract, frames
 from workers.chunks import read_chunk
-from workers.runners import RunnerDied, RunnerPool, RunnerProcess
+from workers.runners import RunnerDied, RunnerPool, RunnerProcess, _environment
 
 from .conftest import MakeItem, segment
 
@@ -134,6 +134,15 @@ def test_runners_do_not_get_the_sites_key(monkeypatch: pytest.MonkeyPatch) -> No
     runner.kill()
     assert b"OMP_NUM_THREADS=1" in environment
     assert b"secret" not in environment
+
+
+def test_arrow_leaves_the_limit_of_memory_to_engines() -> None:
+    """Its own pool may reserve a GiB at the first allocation, which counts as data of the process."""
+    code = "import pyarrow as pa; from workers.simulators import data_mb; pa.array(range(10**5)); print(data_mb())"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=_environment(), capture_output=True, text=True, check=True
+    )
+    assert int(answer.stdout) < 512
 
 
 def test_the_pool_gives_the_runner_that_worked_last_and_never_a_dead_one() -> None:
