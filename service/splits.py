@@ -214,7 +214,7 @@ def _refusal(
     errors = []
     for i, ref_, spec, kind in told:
         hardest = registry.reasons(own, spec)[0]
-        carve = "" if registry.carve(own, spec) is None else "; holdout=carve would cut it"
+        carve = "" if registry.carve(own, env_registry.parse(ref_)) is None else "; holdout=carve would cut it"
         at = f"{field}[{i}]" if field == "body.refs" else field
         errors.append((at, f"{ref_[:300]}: {kind}, by the rule {hardest.rule!r}: {hardest.detail}{carve}"))
     return HoldoutProblem(

@@ -13,6 +13,7 @@ from typing import Any
 
 from env_registry.axes import Axis, ChoiceAxis, FloatAxis, IntAxis, Scalar
 from env_registry.family import Actions, Actor, Domain, Family, Observations, Traits
+from env_registry.shorthand import number
 from env_registry.simulator import Kind, Simulator
 
 LANDER_TIME_LIMIT = 1000  # steps
@@ -28,16 +29,7 @@ _WALKER = "gymnasium.envs.box2d.bipedal_walker"
 def _number(
     name: str, default: float, levels: tuple[float, ...], low: float, high: float, unit: str, description: str
 ) -> FloatAxis:
-    return FloatAxis(
-        name=name,
-        default=default,
-        low=low,
-        high=high,
-        levels=levels,
-        unit=unit,
-        description=description,
-        randomisable=True,
-    )
+    return number(name, default, low, high, levels, description, unit)
 
 
 @dataclass(frozen=True)

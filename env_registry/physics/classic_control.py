@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, Scalar
 from env_registry.family import Actions, Domain, Family, Observations, Traits
+from env_registry.shorthand import number
 from env_registry.simulator import Kind, Simulator
 
 if TYPE_CHECKING:
@@ -25,16 +26,7 @@ if TYPE_CHECKING:
 def _number(
     name: str, default: float, levels: tuple[float, ...], low: float, high: float, unit: str, description: str
 ) -> FloatAxis:
-    return FloatAxis(
-        name=name,
-        default=default,
-        levels=levels,
-        low=low,
-        high=high,
-        unit=unit,
-        description=description,
-        randomisable=True,
-    )
+    return number(name, default, low, high, levels, description, unit)
 
 
 # ------------------------------------------------------------------ axes

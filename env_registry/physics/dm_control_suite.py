@@ -18,6 +18,7 @@ from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, IntAxis, Sc
 from env_registry.family import Actions, Actor, Domain, Family, Observations, Traits
 from env_registry.physics import dm_control_witnesses as witnesses
 from env_registry.physics.gymnasium_mujoco import ARMATURE, DAMPING, FRICTION, GEAR, GRAVITY, MASS, STIFFNESS
+from env_registry.shorthand import number
 from env_registry.simulator import Kind, Simulator
 
 TIME_LIMIT = 1000  # steps, of every task of the suite; the suite sets none for LQR
@@ -111,16 +112,7 @@ def _medium(density: float, *levels: float) -> tuple[FloatAxis, FloatAxis]:
 def _number(
     name: str, default: float, levels: tuple[float, ...], low: float, high: float, unit: str, description: str
 ) -> FloatAxis:
-    return FloatAxis(
-        name=name,
-        default=default,
-        low=low,
-        high=high,
-        levels=levels,
-        unit=unit,
-        description=description,
-        randomisable=True,
-    )
+    return number(name, default, low, high, levels, description, unit)
 
 
 def _count(name: str, default: int, levels: tuple[int, ...], low: int, high: int, description: str) -> IntAxis:

@@ -11,9 +11,10 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from env_registry.axes import Axis, BoolAxis, ChoiceAxis, FloatAxis, IntAxis, Scalar
+from env_registry.axes import Axis, BoolAxis, ChoiceAxis, IntAxis, Scalar
 from env_registry.family import Actions, Actor, Domain, Family, Observations, Traits
 from env_registry.physics.gymnasium_mujoco import ARMATURE, DAMPING, FRICTION, GEAR, GRAVITY, MASS, STIFFNESS
+from env_registry.shorthand import number, switch
 from env_registry.simulator import Kind, Simulator
 
 # ------------------------------------------------------------------ axes
@@ -22,13 +23,7 @@ from env_registry.simulator import Kind, Simulator
 def _number(
     name: str, default: float, levels: tuple[float, ...], low: float, high: float, unit: str, what: str
 ) -> Axis:
-    return FloatAxis(
-        name=name, default=default, levels=levels, low=low, high=high, unit=unit, description=what, randomisable=True
-    )
-
-
-def _flag(name: str, default: bool, what: str) -> Axis:
-    return BoolAxis(name=name, default=default, levels=(not default,), description=what, randomisable=True)
+    return number(name, default, low, high, levels, what, unit)
 
 
 def _frames(default: int, low: int, high: int, levels: tuple[int, ...]) -> Axis:
@@ -114,8 +109,8 @@ TOUCH = ChoiceAxis(
 )
 MAZE = (
     SPARSE,
-    _flag("continuing_task", True, "whether the episode goes on at the goal"),
-    _flag("reset_target", False, "whether a goal that is reached is followed by another; only if the episode goes on"),
+    switch("continuing_task", True, "whether the episode goes on at the goal"),
+    switch("reset_target", False, "whether a goal that is reached is followed by another; only if the episode goes on"),
     _number(
         "position_noise_range",
         0.25,
