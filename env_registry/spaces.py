@@ -63,6 +63,37 @@ def neutral_value(space: Any, mask: Any = None) -> Any:
     return space.start.copy() if hasattr(space, "nvec") else int(space.start)
 
 
+def value_of(space: Any, document: Any) -> Any:
+    """The value of a space that a JSON document means: numbers, text, lists for arrays and tuples, objects for dicts.
+
+    Raises
+    ------
+    ValueError
+        It is no value of the space; so are TypeError and KeyError.
+    """
+    kind = type(space).__name__
+    if kind == "Dict":
+        if not isinstance(document, dict) or document.keys() != space.spaces.keys():
+            raise ValueError(f"give {', '.join(space.spaces)}")
+        return {name: value_of(part, document[name]) for name, part in space.spaces.items()}
+    if kind == "Tuple":
+        return tuple(value_of(part, value) for part, value in zip(space.spaces, document, strict=True))
+    if kind == "Discrete":
+        value: Any = document
+        if isinstance(document, bool) or not isinstance(document, int):
+            raise ValueError("give an integer")
+    elif kind == "Text":
+        value = document
+    else:
+        value = np.array(document)
+        if not np.can_cast(value.dtype, space.dtype, "same_kind") and value.dtype.kind not in "iu":
+            raise ValueError(f"give numbers of {space.dtype}")
+        value = value.astype(space.dtype)
+    if not space.contains(value):
+        raise ValueError("it is outside of the space")
+    return value
+
+
 def _bound(bound: np.ndarray[Any, Any]) -> Any:
     """One number where all are equal, else nested lists."""
     if bound.size and (bound == bound.flat[0]).all():

@@ -14,6 +14,7 @@ import structlog
 
 from workers import contract, frames, store
 from workers.api import Refused, ServiceApi, Unavailable
+from workers.files import PolicyFiles, WrongContent
 from workers.leases import FENCE_S, Lease, Leases
 from workers.runners import RunnerPool
 from workers.slots import STALL_S, Attempt, Slots
@@ -51,6 +52,7 @@ class Agent:
         self._runtime = runtime
         self._on_queue = on_queue
         self._leases = Leases()
+        self._files = PolicyFiles(api.policy_file)
         self._pool = RunnerPool(slots)
         self._slots = Slots(self._pool, self._leases, stall_s=stall_s)
         self._draining = False
@@ -83,6 +85,7 @@ class Agent:
         except (Unavailable, Refused) as error:
             log.warning("worker.leave_failed", cause=str(error))
         self._pool.close()
+        self._files.close()
         self._api.close()
 
     # --- one grant
@@ -99,11 +102,18 @@ class Agent:
         lease = self._leases.hold(grant)
         try:
             job = self._job(item, worker)
-            attempt = self._slots.run(job, lease)
+            attempt = self._attempt(job, lease)
             if attempt is not None:
                 self._release(job, lease, worker.worker_id, attempt)
         finally:
             self._leases.drop(lease)
+
+    def _attempt(self, job: frames.Job, lease: Lease) -> Attempt | None:
+        try:
+            files = self._files.get(job.item.policy.files)
+        except (Unavailable, Refused, WrongContent) as error:
+            return Attempt(contract.Outcome.LOST, contract.Failure.STORE_ERROR, str(error))
+        return self._slots.run(job.model_copy(update={"files": files}), lease)
 
     def _claim(self, grant: contract.Grant, worker_id: UUID) -> contract.Item | None:
         """As long as the lease may still be ours; a message that comes again is another attempt, and refused."""

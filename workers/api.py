@@ -58,6 +58,10 @@ class ServiceApi:
     def release(self, lease_id: UUID, release: contract.Release) -> contract.Released:
         return self._post(f"leases/{lease_id}/release", release, contract.Released)
 
+    def policy_file(self, digest: str) -> bytes:
+        """An uploaded part of a policy, by its SHA-256."""
+        return self._send(f"policy-files/{digest}", None, _TIMEOUT_S, method="GET").content
+
     def close(self) -> None:
         self._client.close()
 
@@ -68,11 +72,13 @@ class ServiceApi:
         except ValidationError as error:
             raise Unavailable(f"an answer that is no {answer.__name__}") from error
 
-    def _send(self, path: str, body: contract.Message | None, timeout_s: float) -> httpx.Response:
+    def _send(
+        self, path: str, body: contract.Message | None, timeout_s: float, *, method: str = "POST"
+    ) -> httpx.Response:
         content = None if body is None else body.model_dump_json()
         headers = {"Content-Type": "application/json"} if content else {}
         try:
-            response = self._client.post(path, content=content, headers=headers, timeout=timeout_s)
+            response = self._client.request(method, path, content=content, headers=headers, timeout=timeout_s)
         except httpx.TransportError as error:
             raise Unavailable(type(error).__name__) from error
         if response.status_code >= 500 or response.status_code == 429:

@@ -120,6 +120,7 @@ def _stream(
 def _row_columns(stream: SingleRows | AgentRows) -> dict[str, pa.Array]:
     columns = dict(stream.observations.arrays("observations", stream.rows))
     columns |= stream.actions.arrays("actions", stream.rows)
+    columns |= stream.extras.arrays("policy", stream.rows)
     for name, values in stream.row_columns().items():
         columns[name] = dictionary(values, list(stream.agents)) if name == "agent" else _array(values)
     return columns

@@ -102,6 +102,16 @@ class SpaceColumns:
         """Values of consecutive rows, for a space that is one leaf."""
         self._buffers[0][row : row + len(values)] = values
 
+    def copy(self, row: int, other: SpaceColumns, rows: int) -> None:
+        """The first `rows` rows of another's equal columns, to `row` and beyond."""
+        for index, buffer in enumerate(self._buffers):
+            values = other._buffers[index][:rows]
+            if self.leaves[index].dtype is None:
+                own = self._texts[index]
+                codes = np.array([own.setdefault(text, len(own)) for text in other._texts[index]], np.int32)
+                values = codes[values]
+            buffer[row : row + rows] = values
+
     def zero(self, row: int) -> None:
         for buffer in self._buffers:
             buffer[row] = 0

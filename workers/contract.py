@@ -8,6 +8,7 @@ site's Celery broker; it is small and safe to lose, to delay or to see twice, be
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -93,8 +94,22 @@ class Segment(Message):
 
 
 class Policy(Message):
+    """What chooses the actions; see docs/decisions/0015-policies.md. Uploaded parts are named by their SHA-256."""
+
     name: str = "random"
     digest: str
+    document: dict[str, Any] = {"kind": "random"}
+
+    @property
+    def files(self) -> list[str]:
+        """The uploaded parts."""
+        return sorted(_files(self.document))
+
+
+def _files(document: dict[str, Any]) -> set[str]:
+    if document["kind"] == "agents":
+        return set[str]().union(*(_files(part) for _, part in document["policies"]))
+    return {document["sha256"]} if "sha256" in document else set()
 
 
 class Item(Message):
@@ -108,6 +123,7 @@ class Item(Message):
     policy: Policy
     specs: list[SpecRef]
     segments: list[Segment]
+    batch: int = Field(1, ge=1, description="segments that are simulated in step, their policy asked for all at once")
     object_key: str
     max_ms: int = Field(description="wall-clock limit of the attempt")
     memory_mb: int = Field(description="memory limit of the runner")

@@ -1,11 +1,12 @@
 """One episode: the loops that step a simulator and write its rows, for a single agent and for several.
 
-Owns the order of observing, acting and paying. Knows nothing of items, chunks or of which policy plays.
+Owns the order of observing, acting and paying. Knows nothing of items, chunks or of which policy plays. A loop is a
+generator: it yields where its players were asked and may answer when others have been asked as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -35,16 +36,19 @@ class EpisodeResult(NamedTuple):
     agents: dict[Agent, AgentResult]
 
 
+Waits = Generator[None, None, EpisodeResult]
+
+
 def single_episode(
     simulator: Simulator, seeds: EpisodeSeeds, player: Player, rows: SingleRows, key: EpisodeKey, limit: int, tick: Tick
-) -> EpisodeResult:
+) -> Waits:
     """An episode of a single agent, cut after `limit` steps; errors are the simulator's."""
     observation = simulator.reset(seeds)
     first = rows.rows
     if isinstance(player, OpenLoopPlayer) and type(simulator).action_mask is Simulator.action_mask:
         row, terminated, truncated = _open_loop(simulator, observation, player, rows, limit, tick)
     else:
-        row, terminated, truncated = _closed_loop(simulator, observation, player, rows, limit, tick)
+        row, terminated, truncated = yield from _closed_loop(simulator, observation, player, rows, limit, tick)
     steps = row - first
     truncated = truncated or not terminated  # neither: cut at the limit
     episode_return = float(np.add.accumulate(rows.rewards[first:row])[-1])
@@ -83,15 +87,19 @@ def _open_loop(
 
 def _closed_loop(
     simulator: Simulator, observation: object, player: Player, rows: SingleRows, limit: int, tick: Tick
-) -> tuple[int, bool, bool]:
+) -> Generator[None, None, tuple[int, bool, bool]]:
     """The loop for policies that look, and for environments where some actions are illegal."""
     row = rows.rows
     end = row + limit
     while True:
         rows.reserve(row + 2)
-        action = player.act(observation, simulator.action_mask(SINGLE_AGENT))
+        player.ask(observation, simulator.action_mask(SINGLE_AGENT))
         rows.observations.write(row, observation)
+        yield
+        action = player.answer()
         rows.actions.write(row, action)
+        if player.extras is not None:
+            rows.extras.write(row, player.extras)
         observation, reward, terminated, truncated, _ = simulator.step(action)
         rows.rewards[row] = reward
         row += 1
@@ -109,7 +117,7 @@ def agents_episode(
     key: EpisodeKey,
     limit: int,
     tick: Tick,
-) -> EpisodeResult:
+) -> Waits:
     """An episode of several agents, acting at once or in turn, cut after `limit` steps; errors are the simulator's."""
     observations = simulator.reset(seeds)
     for stream in {id(stream): stream for stream in rows.values()}.values():
@@ -121,9 +129,11 @@ def agents_episode(
     while simulator.actors and t < limit:
         actions, written = {}, {}
         for agent in simulator.actors:
-            seen = observations[agent]
-            actions[agent] = players[agent].act(seen, simulator.action_mask(agent))
-            written[agent] = rows[agent].add(agent, t, seen, actions[agent])
+            players[agent].ask(observations[agent], simulator.action_mask(agent))
+        yield
+        for agent in simulator.actors:
+            action = actions[agent] = players[agent].answer()
+            written[agent] = rows[agent].add(agent, t, observations[agent], action, players[agent].extras)
             lengths[agent] += 1
         observations, rewards, terminations, truncations, _ = simulator.step(actions)
         t += 1

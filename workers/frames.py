@@ -6,6 +6,7 @@ Owns the messages and their bytes. Knows nothing of what a runner does.
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -20,13 +21,14 @@ class _Frame(BaseModel):
 
 
 class Job(_Frame):
-    """To the runner: simulate this item and write its chunk."""
+    """To the runner: simulate this item and write its chunk. `files` are the uploaded parts of its policy."""
 
     kind: Literal["job"] = "job"
     item: contract.Item
     site: str
     runtime: str
     store_url: str
+    files: dict[str, Path] = {}
 
 
 class Ready(_Frame):

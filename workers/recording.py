@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from env_registry.simulator import Agent, Kind, Simulator
 
 Column = NDArray[Any]
-_Schema = tuple[str, tuple[Leaf, ...], tuple[Leaf, ...]]
+Leaves = tuple[Leaf, ...]
+_Schema = tuple[str, Leaves, Leaves, Leaves]
 
 
 class EpisodeKey(NamedTuple):
@@ -46,10 +47,11 @@ class EpisodeRow(NamedTuple):
 class SingleRows:
     """Rows of single-agent episodes with one schema: the loop writes what is seen, done and paid."""
 
-    def __init__(self, kind: Kind, observations: tuple[Leaf, ...], actions: tuple[Leaf, ...]) -> None:
+    def __init__(self, kind: Kind, observations: Leaves, actions: Leaves, extras: Leaves) -> None:
         self.kind = kind
         self.observations = SpaceColumns(observations)
         self.actions = SpaceColumns(actions)
+        self.extras = SpaceColumns(extras)
         self.rewards = np.empty(self.observations.capacity)
         self.rows = 0
         self._episodes: list[tuple[EpisodeKey, int, bool, bool]] = []
@@ -58,15 +60,33 @@ class SingleRows:
         """Make room for rows up to `rows`; `rewards` and the columns' `write` are new objects afterwards."""
         self.observations.reserve(rows)
         self.actions.reserve(rows)
+        self.extras.reserve(rows)
         if rows > len(self.rewards):
             self.rewards = np.concatenate([self.rewards, np.empty(self.observations.capacity - len(self.rewards))])
 
     def end_episode(self, key: EpisodeKey, last_row: int, terminated: bool, truncated: bool) -> None:
         """The episode fills the rows from `self.rows` to `last_row`, which holds its final observation."""
         self.actions.zero(last_row)
+        self.extras.zero(last_row)
         self.rewards[last_row] = 0.0
         self._episodes.append((key, last_row + 1 - self.rows, terminated, truncated))
         self.rows = last_row + 1
+
+    def extend(self, other: SingleRows) -> None:
+        """Append another's episodes."""
+        self.reserve(self.rows + other.rows)
+        for own, theirs in self._parts(other):
+            own.copy(self.rows, theirs, other.rows)
+        self.rewards[self.rows : self.rows + other.rows] = other.rewards[: other.rows]
+        self._episodes += other._episodes
+        self.rows += other.rows
+
+    def _parts(self, other: SingleRows) -> tuple[tuple[SpaceColumns, SpaceColumns], ...]:
+        return (
+            (self.observations, other.observations),
+            (self.actions, other.actions),
+            (self.extras, other.extras),
+        )
 
     @property
     def agents(self) -> Sequence[Agent]:
@@ -97,10 +117,11 @@ class SingleRows:
 class AgentRows:
     """Rows of several agents' episodes with one schema, in order of episodes, then t."""
 
-    def __init__(self, kind: Kind, observations: tuple[Leaf, ...], actions: tuple[Leaf, ...]) -> None:
+    def __init__(self, kind: Kind, observations: Leaves, actions: Leaves, extras: Leaves) -> None:
         self.kind = kind
         self.observations = SpaceColumns(observations)
         self.actions = SpaceColumns(actions)
+        self.extras = SpaceColumns(extras)
         self.rows = 0
         self._codes: dict[Agent, int] = {}
         self._keys: list[EpisodeKey] = []
@@ -121,13 +142,21 @@ class AgentRows:
         self._key_rows.append(self.rows)
         self._seen.clear()
 
-    def add(self, agent: Agent, t: int, observation: Any | None, action: Any | None) -> int:
+    def add(
+        self,
+        agent: Agent,
+        t: int,
+        observation: Any | None,
+        action: Any | None,
+        extras: Mapping[str, Any] | None = None,
+    ) -> int:
         """A row, without reward or flags; None stands for zeros. Returns its number."""
         row = self.rows
         self.rows = row + 1
-        if row >= self.observations.capacity or row >= self.actions.capacity:
+        if row >= self.observations.capacity or row >= self.actions.capacity or row >= self.extras.capacity:
             self.observations.reserve(row + 1)
             self.actions.reserve(row + 1)
+            self.extras.reserve(row + 1)
         if observation is None:
             self.observations.zero(row)
         else:
@@ -136,6 +165,10 @@ class AgentRows:
             self.actions.zero(row)
         else:
             self.actions.write(row, action)
+        if extras is None:
+            self.extras.zero(row)
+        else:
+            self.extras.write(row, extras)
         if agent not in self._seen:
             self._seen.add(agent)
             self._first.append(row)
@@ -158,6 +191,32 @@ class AgentRows:
         self._last.append(row)
         if terminated:
             self._terminal.append(row)
+
+    def extend(self, other: AgentRows) -> None:
+        """Append another's episodes."""
+        first, self.rows = self.rows, self.rows + other.rows
+        for own, theirs in (
+            (self.observations, other.observations),
+            (self.actions, other.actions),
+            (self.extras, other.extras),
+        ):
+            own.reserve(self.rows)
+            own.copy(first, theirs, other.rows)
+        codes = [self._codes.setdefault(agent, len(self._codes)) for agent in other._codes]
+        self._agent += [codes[code] for code in other._agent]
+        self._keys += other._keys
+        self._key_rows += [first + row for row in other._key_rows]
+        for own_rows, their_rows in (
+            (self._first, other._first),
+            (self._last, other._last),
+            (self._terminal, other._terminal),
+        ):
+            own_rows += [first + row for row in their_rows]
+        self._t += other._t
+        self._rewards += other._rewards
+        self._acted += other._acted
+        self._terminations += other._terminations
+        self._truncations += other._truncations
 
     @property
     def agents(self) -> Sequence[Agent]:
@@ -196,8 +255,8 @@ class Recording:
     first_returns: dict[int, list[float]] = field(default_factory=dict)
     """Returns of the first agent, by spec: what cards compare with."""
 
-    def rows_of(self, simulator: Simulator, agent: Agent) -> SingleRows | AgentRows:
-        """Where this agent's rows go.
+    def rows_of(self, simulator: Simulator, agent: Agent, extras: Leaves = ()) -> SingleRows | AgentRows:
+        """Where this agent's rows go; `extras` are the columns of what its policy computes beside actions.
 
         Raises
         ------
@@ -207,11 +266,29 @@ class Recording:
         kind = simulator.kind
         observations = leaves(simulator.observation_spaces[agent])
         actions = leaves(simulator.action_spaces[agent])
-        schema = (str(kind), observations, actions)
+        schema = (str(kind), observations, actions, extras)
         if schema not in self.streams:
             rows = SingleRows if kind == "single" else AgentRows
-            self.streams[schema] = rows(kind, observations, actions)
+            self.streams[schema] = rows(kind, observations, actions, extras)
         return self.streams[schema]
+
+    def extend(self, other: Recording) -> None:
+        """Append another's rows and episodes; it is not used any more afterwards."""
+        for schema, rows in other.streams.items():
+            if schema not in self.streams:
+                self.streams[schema] = rows
+            else:
+                self.streams[schema].extend(rows)  # type: ignore[arg-type]  # of equal schema, hence of equal kind
+        self.episodes += other.episodes
+        for mine, theirs in (
+            (self.spec_steps, other.spec_steps),
+            (self.spec_episodes, other.spec_episodes),
+            (self.spec_wall_us, other.spec_wall_us),
+        ):
+            for spec, count in theirs.items():
+                mine[spec] = mine.get(spec, 0) + count
+        for spec, returns in other.first_returns.items():
+            self.first_returns.setdefault(spec, []).extend(returns)
 
     def end_episode(self, spec: int, steps: int, wall_us: int) -> None:
         self.spec_steps[spec] = self.spec_steps.get(spec, 0) + steps

@@ -6,20 +6,23 @@ Owns the way from an item to a recording. Knows nothing of leases, files or the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 from env_registry.seeding import EpisodeSeeds, episode_seeds
 from env_registry.simulator import SINGLE_AGENT, Agent, Kind
 from workers import contract
-from workers.episodes import EpisodeResult, agents_episode, single_episode
-from workers.policies import policy
+from workers.columns import Leaf
+from workers.episodes import EpisodeResult, Waits, agents_episode, single_episode
+from workers.policies import NO_LIMIT, Policies
 from workers.recording import AgentRows, EpisodeKey, EpisodeRow, Recording, SingleRows
 from workers.simulators import SimulatorCache
 
 PROGRESS_S = 0.25
 _SEEDS = 256  # derived at once: 200 us, where one alone costs 155 us
-_NO_LIMIT = 2**62
 
 
 class EnvironmentFailure(Exception):
@@ -39,8 +42,11 @@ class Rollout:
     def __init__(self, simulators: SimulatorCache) -> None:
         self._simulators = simulators
 
-    def run(self, item: contract.Item, report: Callable[[int], None]) -> Recording:
-        """All segments of the item, in order; `report(steps)` is called about every 0.25 s.
+    def run(
+        self, item: contract.Item, report: Callable[[int], None], files: Mapping[str, Path] | None = None
+    ) -> Recording:
+        """All segments of the item, in order; `report(steps)` is called about every 0.25 s. `files` are the uploaded
+        parts of its policy.
 
         Raises
         ------
@@ -51,9 +57,38 @@ class Rollout:
         """
         recording = Recording()
         tick = _Ticker(report)
-        for segment in item.segments:
-            _SegmentRun(self._simulators, item, segment, recording, tick).run()
+        for first in range(0, len(item.segments), item.batch):
+            group = item.segments[first : first + item.batch]
+            alone = len(group) == 1
+            copies: Counter[int] = Counter()
+            runs = []
+            for segment in group:
+                own = recording if alone else Recording()  # rows of an episode stand together
+                runs.append(_SegmentRun(self._simulators, item, segment, copies[segment.spec], own, tick))
+                copies[segment.spec] += 1
+            _run_in_step(runs, item, files or {})
+            if not alone:
+                for run in runs:
+                    recording.extend(run.recording)
         return recording
+
+
+def _run_in_step(runs: list[_SegmentRun], item: contract.Item, files: Mapping[str, Path]) -> None:
+    """Segments together: each goes on until its policy is asked, then the policy answers all."""
+    for run in runs:
+        run.prepare()
+    agents = max(len(run.simulator.agents) for run in runs)
+    policies = Policies(item.policy.document, files, item.batch * agents)
+    live = [run.run(policies) for run in runs]
+    while live:
+        live = [run for run in live if _goes_on(run)]
+        policies.infer()
+
+
+def _goes_on(run: Iterator[None]) -> bool:
+    for _ in run:
+        return True
+    return False
 
 
 class _Ticker:
@@ -78,41 +113,62 @@ class _SegmentRun:
         simulators: SimulatorCache,
         item: contract.Item,
         segment: contract.Segment,
+        copy: int,
         recording: Recording,
         tick: Callable[[int], None],
     ) -> None:
         self._simulators = simulators
         self._item = item
         self._segment = segment
+        self._copy = copy
         self._spec = item.specs[segment.spec]
-        self._recording = recording
+        self.recording = recording
         self._tick = tick
         self._episode = segment.first_episode
 
-    def run(self) -> None:
+    def prepare(self) -> None:
+        """Make the simulator, or take one that was made before."""
+        item = self._item
+        with self._failing():
+            self.simulator = self._simulators.get(self._spec, item.memory_mb, item.tables, self._copy)
+
+    def run(self, policies: Policies) -> Iterator[None]:
+        """Yields where its players are asked."""
+        with self._failing():
+            self._seat(policies)
+            yield from self._run_episodes()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
         try:
-            self._prepare()
-            self._run_episodes()
+            yield
         except (MemoryError, EnvironmentFailure):
             raise
         except Exception as error:  # whatever an engine raises is a result of the item, not a fault of the runner
-            self._simulators.drop(self._spec)
+            self._simulators.drop(self._spec, self._copy)
             raise EnvironmentFailure(self._spec.ref, self._episode, error) from error
 
-    def _prepare(self) -> None:
-        simulator = self._simulator = self._simulators.get(self._spec, self._item.memory_mb, self._item.tables)
+    def _seat(self, policies: Policies) -> None:
+        simulator = self.simulator
         self._policies = {
-            agent: policy(self._item.policy, simulator.action_spaces[agent]) for agent in simulator.agents
+            agent: policies.of(agent, simulator.observation_spaces[agent], simulator.action_spaces[agent])
+            for agent in simulator.agents
         }
-        self._rows = {agent: self._recording.rows_of(simulator, agent) for agent in simulator.agents}
+        self._horizon = min(policy.horizon for policy in self._policies.values())
+        self._rows = {
+            agent: self.recording.rows_of(
+                simulator, agent, tuple(Leaf((name,), dtype, shape) for name, dtype, shape in policy.extras)
+            )
+            for agent, policy in self._policies.items()
+        }
 
-    def _run_episodes(self) -> None:
-        left = _NO_LIMIT if self._segment.steps is None else self._segment.steps
-        run_episode = self._single if self._simulator.kind is Kind.SINGLE else self._agents
+    def _run_episodes(self) -> Iterator[None]:
+        left = NO_LIMIT if self._segment.steps is None else self._segment.steps
+        run_episode = self._single if self.simulator.kind is Kind.SINGLE else self._agents
         for seeds in self._seeds():
             key = EpisodeKey(self._segment.spec, self._segment.env_index, self._episode)
             started = time.perf_counter_ns()
-            result = run_episode(seeds, key, left)
+            result = yield from run_episode(seeds, key, min(left, self._horizon))
             wall_us = (time.perf_counter_ns() - started) // 1000
             if not result.steps:
                 raise EmptyEpisode("over before its first step")
@@ -124,32 +180,32 @@ class _SegmentRun:
 
     def _seeds(self) -> Iterator[EpisodeSeeds]:
         first = self._segment.first_episode
-        end = _NO_LIMIT if self._segment.episodes is None else first + self._segment.episodes
+        end = NO_LIMIT if self._segment.episodes is None else first + self._segment.episodes
         while first < end:
             count = min(_SEEDS, end - first)
             yield from episode_seeds(self._item.run_seed, self._spec.digest, self._segment.env_index, first, count)
             first += count
 
-    def _single(self, seeds: EpisodeSeeds, key: EpisodeKey, limit: int) -> EpisodeResult:
-        player = self._policies[SINGLE_AGENT].player(seeds.generator("policy"))
+    def _single(self, seeds: EpisodeSeeds, key: EpisodeKey, limit: int) -> Waits:
+        player = self._policies[SINGLE_AGENT].player(seeds.generator("policy"), key.episode_index)
         rows = cast(SingleRows, self._rows[SINGLE_AGENT])
-        return single_episode(self._simulator, seeds, player, rows, key, limit, self._tick)
+        return single_episode(self.simulator, seeds, player, rows, key, limit, self._tick)
 
-    def _agents(self, seeds: EpisodeSeeds, key: EpisodeKey, limit: int) -> EpisodeResult:
+    def _agents(self, seeds: EpisodeSeeds, key: EpisodeKey, limit: int) -> Waits:
         players = {
-            agent: self._policies[agent].player(seeds.generator("policy", index))
-            for index, agent in enumerate(self._simulator.agents)
+            agent: self._policies[agent].player(seeds.generator("policy", index), key.episode_index)
+            for index, agent in enumerate(self.simulator.agents)
         }
         rows = cast(dict[Agent, AgentRows], self._rows)
-        return agents_episode(self._simulator, seeds, players, rows, key, limit, self._tick)
+        return agents_episode(self.simulator, seeds, players, rows, key, limit, self._tick)
 
     def _note(self, key: EpisodeKey, seeds: EpisodeSeeds, result: EpisodeResult, wall_us: int) -> None:
-        drawn = self._simulator.drawn
+        drawn = self.simulator.drawn
         drawn = dict(drawn) if drawn else {}
-        self._recording.end_episode(key.spec, result.steps, wall_us)
-        first = result.agents.get(self._simulator.agents[0])
+        self.recording.end_episode(key.spec, result.steps, wall_us)
+        first = result.agents.get(self.simulator.agents[0])
         if first is not None:
-            self._recording.first_returns.setdefault(key.spec, []).append(first.episode_return)
-        self._recording.episodes += [
+            self.recording.first_returns.setdefault(key.spec, []).append(first.episode_return)
+        self.recording.episodes += [
             EpisodeRow(key, agent, seeds.environment, *part, wall_us, drawn) for agent, part in result.agents.items()
         ]

@@ -68,7 +68,7 @@ class Runner:
         limit_memory(job.item.memory_mb)
         limit_cpu(job.item.max_ms)
         try:
-            recording = self._rollout.run(job.item, report)
+            recording = self._rollout.run(job.item, report, job.files)
             chunk = chunks.write_chunk(job.item, recording, site=job.site, runtime=job.runtime)
         except MemoryError:
             limit_memory(None)

@@ -1,4 +1,5 @@
-"""The simulators that a runner keeps: one for each spec, reused between segments and items.
+"""The simulators that a runner keeps, reused between segments and items: one for each spec, more where several
+environments of it are simulated in step.
 
 Owns their life and how much memory they may take. Knows nothing of rows, steps or policies.
 """
@@ -30,10 +31,11 @@ class SimulatorCache:
     """Closes the least recently used simulators when there are many, or when the process fills half of its memory."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, Simulator] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, int], Simulator] = OrderedDict()
 
-    def get(self, spec: contract.SpecRef, memory_mb: int, tables: Sequence[str] = ()) -> Simulator:
-        """The simulator of a spec, made where there is none, from those of the tables (canonical JSON) that it names.
+    def get(self, spec: contract.SpecRef, memory_mb: int, tables: Sequence[str] = (), copy: int = 0) -> Simulator:
+        """The simulator of a spec, or another `copy` of it; made where there is none, from those of the tables
+        (canonical JSON) that it names.
 
         Raises
         ------
@@ -42,9 +44,10 @@ class SimulatorCache:
         Exception
             Whatever the engine raises.
         """
-        known = self._kept.get(spec.digest)
+        key = spec.digest, copy
+        known = self._kept.get(key)
         if known is not None:
-            self._kept.move_to_end(spec.digest)
+            self._kept.move_to_end(key)
             return known
         parsed = env_registry.parse(spec.ref)
         if parsed.digest != spec.digest:
@@ -52,12 +55,12 @@ class SimulatorCache:
         while self._kept and (len(self._kept) >= _MOST or data_mb() > memory_mb / 2):
             self._kept.popitem(last=False)[1].close()
         given = map(_table, tables) if parsed.tables else ()
-        made = self._kept[spec.digest] = env_registry.make(parsed, tables=given)
+        made = self._kept[key] = env_registry.make(parsed, tables=given)
         return made
 
-    def drop(self, spec: contract.SpecRef) -> None:
+    def drop(self, spec: contract.SpecRef, copy: int = 0) -> None:
         """Forget a simulator that raised; nobody knows its state."""
-        self._kept.pop(spec.digest, None)
+        self._kept.pop((spec.digest, copy), None)
 
 
 @lru_cache(16)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
@@ -69,6 +70,8 @@ def make_item() -> MakeItem:
         max_ms: int = 60_000,
         memory_mb: int = 4096,
         n: int = 0,
+        batch: int = 1,
+        policy: dict[str, Any] | None = None,
     ) -> contract.Item:
         specs = [env_registry.parse(ref) for ref in refs]
         return contract.Item(
@@ -77,9 +80,10 @@ def make_item() -> MakeItem:
             item_id=uuid5(_NAMES, f"item {n}"),
             run_id=uuid5(_NAMES, "run"),
             run_seed=11,
-            policy=contract.Policy(name="random", digest="d" * 64),
+            policy=contract.Policy(name="p", digest="d" * 64, document=policy or {"kind": "random"}),
             specs=[contract.SpecRef(ref=spec.ref, digest=spec.digest) for spec in specs],
             segments=segments or [segment(index, episodes=2) for index in range(len(specs))],
+            batch=batch,
             object_key=f"runs/r/{n}.wpc",
             max_ms=max_ms,
             memory_mb=memory_mb,
@@ -94,6 +98,6 @@ def record() -> Callable[[contract.Item], DecodedChunk]:
     return lambda item: read_chunk(chunk_bytes(item))
 
 
-def chunk_bytes(item: contract.Item) -> bytes:
-    recording = Rollout(SimulatorCache()).run(item, lambda steps: None)
+def chunk_bytes(item: contract.Item, files: Mapping[str, Path] | None = None) -> bytes:
+    recording = Rollout(SimulatorCache()).run(item, lambda steps: None, files)
     return write_chunk(item, recording, site="home", runtime="r" * 64).data

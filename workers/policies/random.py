@@ -1,7 +1,4 @@
-"""Policies: what chooses the actions of a rollout.
-
-Owns how each policy draws its actions, exactly, so that anyone with numpy can draw them again. Knows nothing of items,
-chunks or engines. A new policy is a new `Policy` subclass and its entry in `_POLICIES`.
+"""The random policy: how it draws its actions, exactly, so that anyone with numpy can draw them again.
 
 `random@1`, for one agent and one episode. `generator` is `seeds.generator("policy")` of a single agent, and
 `seeds.generator("policy", i)` of the i-th of several agents, in the order of the simulator's `agents`. Actions are
@@ -20,48 +17,16 @@ drawn in blocks of 256 of the agent's own steps, `shape` = (256, *space.shape), 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workers import contract
+from workers.policies.base import BLOCK, OpenLoopPlayer, Player, Policy, PolicyProblem
 
 if TYPE_CHECKING:
     import gymnasium
-
-BLOCK = 256
-"""Steps of which an open-loop policy draws the actions at once."""
-
-
-class PolicyProblem(ValueError):
-    """The policy does not exist, or cannot act in this space."""
-
-
-class Player(ABC):
-    """A policy at the controls of one agent in one episode."""
-
-    @abstractmethod
-    def act(self, observation: Any, mask: NDArray[np.int8] | None) -> Any:
-        """The next action. `mask` (one per action, nonzero where legal) is None where all actions are legal."""
-
-
-class OpenLoopPlayer(Player):
-    """Needs no observations: knows its actions a block ahead, as long as all of them are legal."""
-
-    @abstractmethod
-    def block(self) -> NDArray[Any]:
-        """The next BLOCK actions, BLOCK x action shape. Use either `act` or `block` in an episode."""
-
-
-class Policy(ABC):
-    """Makes players; one object for each action space, used for many episodes."""
-
-    @abstractmethod
-    def player(self, generator: np.random.Generator) -> Player:
-        """A player for one episode, all of whose randomness comes from `generator`."""
 
 
 class _RandomBlocks(Policy):
@@ -70,7 +35,7 @@ class _RandomBlocks(Policy):
     def __init__(self, draw: Callable[[np.random.Generator], NDArray[Any]]) -> None:
         self._draw = draw
 
-    def player(self, generator: np.random.Generator) -> Player:
+    def player(self, generator: np.random.Generator, episode: int) -> Player:
         return _BlockPlayer(self._draw, generator)
 
 
@@ -96,7 +61,7 @@ class _RandomDiscrete(Policy):
         self._n = n
         self._start = start
 
-    def player(self, generator: np.random.Generator) -> Player:
+    def player(self, generator: np.random.Generator, episode: int) -> Player:
         return _DiscretePlayer(self._n, self._start, generator)
 
 
@@ -123,7 +88,13 @@ class _DiscretePlayer(OpenLoopPlayer):
         return self._start + int(legal[int(u * len(legal))])
 
 
-def _random(space: gymnasium.Space[Any]) -> Policy:
+def random_policy(space: gymnasium.Space[Any]) -> Policy:
+    """
+    Raises
+    ------
+    PolicyProblem
+        There are no random actions for this space.
+    """
     from gymnasium import spaces
 
     match space:
@@ -159,21 +130,3 @@ def _random_box(space: gymnasium.spaces.Box) -> Callable[[np.random.Generator], 
         return np.where(bounded, inside, normal).astype(dtype)
 
     return draw
-
-
-_POLICIES: dict[str, Callable[[Any], Policy]] = {"random@1": _random}
-_NEWEST = {"random": "random@1"}
-
-
-def policy(choice: contract.Policy, space: gymnasium.Space[Any]) -> Policy:
-    """The policy for one action space.
-
-    Raises
-    ------
-    PolicyProblem
-        There is no policy of that name, or it has no actions for this space.
-    """
-    make = _POLICIES.get(_NEWEST.get(choice.name, choice.name))
-    if make is None:
-        raise PolicyProblem(f"no policy {choice.name!r}; there are {', '.join(_POLICIES)}")
-    return make(space)
