@@ -158,3 +158,9 @@ async def busy_slots(session: AsyncSession) -> dict[UUID, int]:
 
 async def live(session: AsyncSession) -> Sequence[Worker]:
     return (await session.execute(select(Worker).where(Worker.state.in_(LIVE)).order_by(Worker.id))).scalars().all()
+
+
+async def runtime(session: AsyncSession) -> str | None:
+    """The runtime that all active workers have, or None where none works or they differ."""
+    found = (await session.scalars(select(Worker.runtime).where(Worker.state == WorkerState.ACTIVE).distinct())).all()
+    return found[0] if len(found) == 1 else None

@@ -279,15 +279,17 @@ async def claim(
     elif lease.attempt != request.attempt:
         raise Conflict("another attempt has claimed the lease")
     specs = [contract.SpecRef(**spec) for spec in item.specs]
+    document = await policies.document(session, run.cell_id, item.policy)
     return contract.Item(
         lease_id=lease.id,
         fence=lease.fence,
         item_id=item.id,
         run_id=run.id,
-        run_seed=run.seed,
-        policy=contract.Policy(name=run.policy, digest=policies.digest(run.policy)),
+        run_seed=item.seed,
+        policy=contract.Policy(name=item.policy, digest=policies.digest(document), document=dict(document)),
         specs=specs,
         segments=[contract.Segment(**segment) for segment in item.segments],
+        batch=item.batch,
         object_key=object_key(run.id, item.id, lease.fence),
         max_ms=item.max_ms,
         memory_mb=item.memory_mb,

@@ -204,6 +204,25 @@ class ParameterTable(Owned, Base):
     )
 
 
+class Policy(Owned, Base):
+    """What chooses the actions of a run; `digest` is that of the canonical JSON of `document`. The large part of it, if
+    it has one, is `file`."""
+
+    __tablename__ = "policy"
+    cell_id: Mapped[UUID] = mapped_column(ForeignKey("cell.id"))
+    digest: Mapped[str]
+    kind: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    signature: Mapped[dict[str, Any] | None]
+    file_sha256: Mapped[str | None]
+    file: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True, deferred_raiseload=True)
+    __table_args__ = (
+        Index("uq_policy_content", "cell_id", "digest", unique=True),
+        Index(None, "file_sha256"),
+        Index(None, "cell_id", "id"),
+    )
+
+
 # --- what may be trained on
 
 
@@ -279,10 +298,15 @@ class Run(Owned, Base):
     cell_id: Mapped[UUID] = mapped_column(ForeignKey("cell.id"))
     subset_id: Mapped[UUID | None] = mapped_column(ForeignKey("subset.id"))
     environments: Mapped[int]
-    policy: Mapped[str]
+    policies: Mapped[list[str]]
     episodes: Mapped[int | None]
     steps_per_env: Mapped[int | None]
-    seed: Mapped[int]
+    seeds: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    name: Mapped[str | None]
+    request_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    max_parallel: Mapped[int | None]
+    content_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    runtime: Mapped[str | None]
     labels: Mapped[dict[str, Any]]
     purpose: Mapped[str] = mapped_column(default="train", server_default="train")
     split: Mapped[str | None]
@@ -300,7 +324,11 @@ class Run(Owned, Base):
     failure: Mapped[str | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    __table_args__ = (Index(None, "cell_id", "id"),)
+    __table_args__ = (
+        Index(None, "cell_id", "id"),
+        Index("ix_run_content", "cell_id", "content_sha256"),
+        Index("uq_run_name", "cell_id", "name", unique=True, postgresql_where=text("name IS NOT NULL")),
+    )
 
 
 class WorkItem(Base):
@@ -319,6 +347,9 @@ class WorkItem(Base):
     max_ms: Mapped[int]
     attempts: Mapped[int] = mapped_column(default=0)
     fence: Mapped[int] = mapped_column(default=0)
+    policy: Mapped[str]
+    seed: Mapped[int]
+    batch: Mapped[int] = mapped_column(default=1, server_default="1")
     specs: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     segments: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     __table_args__ = (

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import rfc8785
 from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from env_registry.splits import Carved
-from service import capacity, catalogue, db, leases, segments, splits, subsets, tables
+from service import capacity, catalogue, db, fleet, leases, policies, segments, splits, subsets, tables
 from service.api import schemas
 from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.ids import new_id, read, show
@@ -29,12 +31,15 @@ MAX_ITEMS = 200_000
 
 
 async def create(session: AsyncSession, caller: Caller, request: schemas.RunCreate) -> Run:
-    """Queue a run: its row and all its items. Nothing is simulated here.
+    """Queue a run: its row and all its items. Nothing is simulated here. The one that is there where the cell has one
+    of this name and request.
 
     Raises
     ------
     Invalid
-        An environment does not resolve, or the run is too large; names the field.
+        An environment does not resolve, a policy is missing or does not fit, or the run is too large; names the field.
+    Conflict
+        The name is taken by another request.
     Holdout
         It would train on what the split in force holds out.
     BudgetExceeded
@@ -43,6 +48,9 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     cell_id = caller.require_cell()
     if request.purpose == "evaluate":
         caller.require("evaluate")
+    known = await _named(session, cell_id, request)
+    if known is not None:
+        return known
     node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
     subset_id, specs = await _specs(session, caller, request)
     field = "body.refs" if request.subset is None else "body.subset"
@@ -52,19 +60,35 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         split, specs, purpose=request.purpose, holdout=request.holdout, fitted=fitted, field=field
     )
     specs = admitted.specs
+    chosen = await policies.documents(
+        session,
+        cell_id,
+        request.all_policies,
+        [ref for ref, _ in specs],
+        field="body.policy" if request.policies is None else "body.policies",
+    )
+    runtime = await fleet.runtime(session)
+    content = _content(specs, request, chosen)
+    if request.reuse and (same := await _same(session, cell_id, content, runtime)) is not None:
+        return same
     row = (await session.execute(select(Commitment))).scalar_one()
     slots = max(row.limit_mc // SLOT_MC, 1)
     # seconds of work for a large run: not on the event loop
-    expected, plans = await asyncio.to_thread(_cut, specs, request, slots)
+    expected, plans = await asyncio.to_thread(_cut, specs, request, chosen, slots)
     run = Run(
         id=new_id(),
         cell_id=cell_id,
         subset_id=subset_id,
         environments=len(specs),
-        policy=request.policy,
+        policies=request.all_policies,
         episodes=request.episodes,
         steps_per_env=request.steps_per_env,
-        seed=request.seed,
+        seeds=request.all_seeds,
+        name=request.name,
+        request_sha256=_fingerprint(request) if request.name else None,
+        max_parallel=request.max_parallel,
+        content_sha256=content,
+        runtime=runtime,
         labels=dict(request.labels),
         purpose=request.purpose,
         split=splits.ref(split) if split else None,
@@ -88,10 +112,13 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
                 "memory_mb": item.memory_mb,
                 "estimate_ms": max(int(item.estimate_ms), 1),
                 "max_ms": item.max_ms,
+                "policy": policy,
+                "seed": seed,
+                "batch": policies.batch(chosen[policy]),
                 "specs": item.specs,
                 "segments": item.segments,
             }
-            for ordinal, item in enumerate(plans)
+            for ordinal, (policy, seed, item) in enumerate(plans)
         ],
     )
     await session.refresh(run)
@@ -99,23 +126,73 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     return run
 
 
+async def _named(session: AsyncSession, cell_id: UUID, request: schemas.RunCreate) -> Run | None:
+    """The cell's run of the name that this request gives, if it has one and gives a name."""
+    if request.name is None:
+        return None
+    # held until the end of the transaction, so that of two requests with a new name one sees the other's run
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{cell_id} {request.name}"))))
+    run = (
+        await session.execute(select(Run).where(Run.cell_id == cell_id, Run.name == request.name))
+    ).scalar_one_or_none()
+    if run is not None and run.request_sha256 != _fingerprint(request):
+        reason = f"names a run of another request: {show('run', run.id)}"
+        raise Conflict(f"there is a run named {request.name}", errors=[("body.name", reason)])
+    return run
+
+
+def _content(
+    specs: Sequence[tuple[str, str]], request: schemas.RunCreate, chosen: Mapping[str, policies.Document]
+) -> bytes:
+    """Identity of what a run simulates: equal on equal engines, bit for bit."""
+    asked = [request.episodes, request.steps_per_env, request.all_seeds, request.purpose]
+    digest = hashlib.sha256(rfc8785.dumps([*asked, [policies.digest(document) for document in chosen.values()]]))
+    for _, spec in specs:
+        digest.update(bytes.fromhex(spec))
+    return digest.digest()
+
+
+async def _same(session: AsyncSession, cell_id: UUID, content: bytes, runtime: str | None) -> Run | None:
+    """The cell's newest run of this content and runtime that has not failed."""
+    query = select(Run).where(Run.cell_id == cell_id, Run.content_sha256 == content, Run.runtime == runtime)
+    query = query.where(Run.state.in_(("queued", "running", "succeeded"))).order_by(Run.id.desc()).limit(1)
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+def _fingerprint(request: schemas.RunCreate) -> bytes:
+    return hashlib.sha256(request.model_dump_json().encode()).digest()
+
+
 def _show_carved(one: Carved) -> dict[str, Any]:
     return {"ref": one.ref, "parts": [{"ref": ref, "share": share} for ref, share in one.parts], "cut": one.cut}
 
 
-def _cut(specs: list[tuple[str, str]], request: schemas.RunCreate, slots: int) -> tuple[int, list[segments.ItemPlan]]:
-    """Steps that the run may take, and its work items."""
+def _cut(
+    specs: list[tuple[str, str]],
+    request: schemas.RunCreate,
+    chosen: Mapping[str, policies.Document],
+    slots: int,
+) -> tuple[int, list[tuple[str, int, segments.ItemPlan]]]:
+    """Steps that the run may take, and its work items, each with its policy and seed."""
     field = "body.episodes" if request.episodes is not None else "body.steps_per_env"
-    _check_steps(len(specs) * (request.steps_per_env or request.episodes or 0), field)
+    times = len(request.all_seeds) * len(chosen)
+    _check_steps(times * len(specs) * (request.steps_per_env or request.episodes or 0), field)
     costs = [catalogue.cost(ref, digest) for ref, digest in specs]
     amount = {"episodes": request.episodes, "steps": request.steps_per_env}
-    expected = segments.expected_steps(costs, **amount)
+    expected = times * segments.expected_steps(costs, **amount)
     _check_steps(expected, field)
-    about = segments.estimate_items(costs, **amount, slots=slots)
+    about = times * segments.estimate_items(costs, **amount, slots=slots)
     if about > MAX_ITEMS:
         reason = f"about {about:.3g} work items; one run takes at most {MAX_ITEMS}"
         raise Invalid("the run is too large", errors=[(field, reason)])
-    return expected, list(segments.items(costs, **amount, slots=slots))
+    sizes = {policies.batch(document) for document in chosen.values()}
+    plans = {size: list(segments.items(costs, **amount, slots=slots, batch=size)) for size in sizes}
+    return expected, [
+        (name, seed, item)
+        for seed in request.all_seeds
+        for name, document in chosen.items()
+        for item in plans[policies.batch(document)]
+    ]
 
 
 def _check_steps(steps: int, field: str) -> None:
@@ -179,10 +256,13 @@ def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
         state=run.state,
         subset=show("sub", run.subset_id) if run.subset_id else None,
         environments=run.environments,
-        policy=run.policy,
+        name=run.name,
+        policies=run.policies,
         episodes=run.episodes,
         steps_per_env=run.steps_per_env,
-        seed=run.seed,
+        seeds=run.seeds,
+        max_parallel=run.max_parallel,
+        runtime=run.runtime,
         labels=run.labels,
         purpose=run.purpose,
         split=run.split,

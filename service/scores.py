@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 import env_registry
 from env_registry import splits as registry
-from service import runs, splits, store
+from service import catalogue, runs, splits, store
 from service.api import schemas
 from service.errors import Conflict
 from service.ids import show
@@ -74,65 +75,106 @@ def _kind(own: registry.Split | None, ref: str) -> Any:
 # --- report
 
 
-async def report(session: AsyncSession, run: Run, split_name: str | None) -> schemas.Report:
-    """A run's results by kind, under a split, else the one it was submitted under.
+async def report(
+    session: AsyncSession, run: Run, split_name: str | None, by: Sequence[schemas.ReportKey]
+) -> schemas.Report:
+    """A run's results in groups, with kinds under a split, else the one it was submitted under.
 
     Raises
     ------
     Conflict
-        No split is named, and the run was submitted under none.
+        Kinds are asked for, no split is named, and the run was submitted under none.
     """
+    keys = list(dict.fromkeys(by)) or (["policy", "kind"] if len(run.policies) > 1 else ["kind"])
     name = split_name or run.split
-    if name is None:
+    split = await splits.find(session, name) if name else None
+    if split is None and "kind" in keys:
         raise Conflict("no split was in force when this run was submitted; name one: ?split=default")
-    split = await splits.find(session, name)
     rows = await session.execute(
-        select(Chunk.summary, WorkItem.specs).join(WorkItem, WorkItem.id == Chunk.item_id).where(Chunk.run_id == run.id)
+        select(Chunk.summary, WorkItem.specs, WorkItem.policy, WorkItem.seed)
+        .join(WorkItem, WorkItem.id == Chunk.item_id)
+        .where(Chunk.run_id == run.id)
     )
-    specs = _by_ref([(part, item[part["spec"]]["ref"]) for parts, item in rows for part in parts])
-    lines = await asyncio.to_thread(_lines, splits.rules(split), specs, run.id.bytes)
-    return schemas.Report(run=show("run", run.id), split=splits.ref(split), lines=lines)
+    found = [
+        ((policy, str(seed), specs[part["spec"]]["ref"]), part) for parts, specs, policy, seed in rows for part in parts
+    ]
+    own = splits.rules(split) if split else None
+    lines = await asyncio.to_thread(_lines, own, keys, found, run.id.bytes)
+    return schemas.Report(run=show("run", run.id), split=splits.ref(split) if split else None, by=keys, lines=lines)
 
 
-def _by_ref(parts: Sequence[tuple[Mapping[str, Any], str]]) -> dict[str, dict[str, float]]:
-    total: dict[str, dict[str, float]] = {}
-    for part, ref in parts:
-        own = total.setdefault(ref, {"episodes": 0, "first_returns": 0, "first_return_sum": 0.0})
-        for name in own:
-            own[name] += part.get(name, 0)  # chunks from before the first agent was told apart
-    return total
+_Played = tuple[str, str, str]  # policy, seed and ref
 
 
-def _lines(own: registry.Split, specs: Mapping[str, Mapping[str, float]], seed: bytes) -> list[schemas.ReportLine]:
-    groups: dict[str, list[str]] = {kind: [] for kind in KINDS}
-    for ref in specs:
-        groups[_kind(own, ref) or "train"].append(ref)
-    return [_line(kind, {ref: specs[ref] for ref in sorted(refs)}, seed) for kind, refs in groups.items()]
+def _lines(
+    own: registry.Split | None,
+    keys: Sequence[str],
+    found: Iterable[tuple[_Played, Mapping[str, Any]]],
+    seed: bytes,
+) -> list[schemas.ReportLine]:
+    groups: defaultdict[tuple[str, ...], defaultdict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    if keys == ["kind"]:
+        for kind in KINDS:
+            groups[(kind,)]  # shown though empty: an absent kind is a result as well
+    names: dict[_Played, tuple[str, ...]] = {}
+    for played, part in found:
+        if played not in names:
+            names[played] = tuple(_group(own, key, played) for key in keys)
+        total = groups[names[played]][played[2]]
+        for name in ("episodes", "first_returns", "first_return_sum"):
+            total[name] += part.get(name, 0)  # chunks from before the first agent was told apart
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    return [
+        _line(dict(zip(keys, group, strict=True)), groups[group], seed)
+        for group in sorted(groups, key=lambda group: [(order.get(part, 0), part) for part in group])
+    ]
 
 
-def _line(kind: Any, specs: Mapping[str, Mapping[str, float]], seed: bytes) -> schemas.ReportLine:
-    found = [score for ref, part in specs.items() if (score := _score(ref, part)) is not None]
-    scores = np.array(found, np.float64)
-    draws = _resampled(scores, hashlib.sha256(seed + kind.encode()).digest())
+def _group(own: registry.Split | None, key: str, played: _Played) -> str:
+    policy, seed, ref = played
+    match key:
+        case "policy":
+            return policy
+        case "seed":
+            return seed
+        case "kind":
+            return _kind(own, ref) or "train"
+        case "base_task":
+            return env_registry.base_task(env_registry.parse(ref))
+    return catalogue.place(ref)[key]
+
+
+def _line(group: dict[str, str], specs: Mapping[str, Mapping[str, float]], seed: bytes) -> schemas.ReportLine:
+    against_random, normalised = [], []
+    for ref in sorted(specs):
+        card = env_registry.card_of(env_registry.parse(ref))
+        if card is None or not specs[ref]["first_returns"] or card.random_return is None:
+            continue
+        gained = specs[ref]["first_return_sum"] / specs[ref]["first_returns"] - card.random_return
+        if math.isfinite(gained) and card.random_return:
+            against_random.append(gained / abs(card.random_return))
+        if math.isfinite(gained) and card.reference_return not in (None, card.random_return):
+            normalised.append(gained / (card.reference_return - card.random_return))
+    own_seed = hashlib.sha256(seed + "".join(group.values()).encode()).digest()
     return schemas.ReportLine(
-        kind=kind,
+        group=group,
         specs=len(specs),
         episodes=int(sum(part["episodes"] for part in specs.values())),
-        scored=len(found),
-        mean=float(scores.mean()) if found else None,
-        mean_interval=_interval(draws, np.mean),
-        iqm=float(iqm(scores)) if found else None,
-        iqm_interval=_interval(draws, iqm),
+        **_statistics(against_random, own_seed),
+        reference=schemas.Statistics(**_statistics(normalised, own_seed)),
     )
 
 
-def _score(ref: str, part: Mapping[str, float]) -> float | None:
-    """The mean return of the first agent against random play: (return - random) / |random|."""
-    card = env_registry.card_of(env_registry.parse(ref))
-    random = card.random_return if card else None
-    if not part["first_returns"] or not random or not math.isfinite(random):
-        return None
-    return (part["first_return_sum"] / part["first_returns"] - random) / abs(random)
+def _statistics(found: Sequence[float], seed: bytes) -> dict[str, Any]:
+    scores = np.array(found, np.float64)
+    draws = _resampled(scores, seed)
+    return {
+        "scored": len(found),
+        "mean": float(scores.mean()) if found else None,
+        "mean_interval": _interval(draws, np.mean),
+        "iqm": float(iqm(scores)) if found else None,
+        "iqm_interval": _interval(draws, iqm),
+    }
 
 
 def iqm(scores: Floats, axis: int = -1) -> Floats:

@@ -70,8 +70,11 @@ class ItemPlan:
         return int(60_000 + MOST_MS_FACTOR * self.estimate_ms)
 
 
-def items(costs: Sequence[Cost], *, episodes: int | None, steps: int | None, slots: int) -> Iterator[ItemPlan]:
-    """Work items that together hold `episodes` episodes or `steps` steps of every spec, in the order of the specs."""
+def items(
+    costs: Sequence[Cost], *, episodes: int | None, steps: int | None, slots: int, batch: int = 1
+) -> Iterator[ItemPlan]:
+    """Work items that together hold `episodes` episodes or `steps` steps of every spec, in the order of the specs. With
+    `batch` an item has up to so many segments where it can, to be simulated in step."""
     target = _target_ms(costs, episodes=episodes, steps=steps, slots=slots)
     item = ItemPlan()
     for cost in costs:
@@ -80,9 +83,22 @@ def items(costs: Sequence[Cost], *, episodes: int | None, steps: int | None, slo
             if item.segments and (item.weight_ms + ms > target * 1.25 or len(item.segments) >= MOST_SEGMENTS):
                 yield item
                 item = ItemPlan()
-            item.add(cost, segment, length)
+            for part, steps_of_part in _parts(cost, segment, length, batch):
+                item.add(cost, part, steps_of_part)
     if item.segments:
         yield item
+
+
+def _parts(cost: Cost, segment: dict[str, Any], length: int, batch: int) -> Iterator[tuple[dict[str, Any], int]]:
+    """A segment cut into up to `batch` of whole episodes, and how many steps each may take."""
+    what = "episodes" if "episodes" in segment else "steps"
+    count = segment[what]
+    parts = max(min(batch, count if what == "episodes" else count // cost.horizon), 1)
+    first = segment["first_episode"]
+    for part in range(parts):
+        share = count // parts + (part < count % parts)
+        yield {**segment, "first_episode": first, what: share}, length * share // count
+        first += share
 
 
 def expected_steps(costs: Iterable[Cost], *, episodes: int | None, steps: int | None) -> int:

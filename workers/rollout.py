@@ -6,7 +6,7 @@ Owns the way from an item to a recording. Knows nothing of leases, files or the 
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +19,7 @@ from workers.columns import Leaf
 from workers.episodes import EpisodeResult, Waits, agents_episode, single_episode
 from workers.policies import NO_LIMIT, Policies
 from workers.recording import AgentRows, EpisodeKey, EpisodeRow, Recording, SingleRows
-from workers.simulators import SimulatorCache
+from workers.simulators import SimulatorCache, data_mb
 
 PROGRESS_S = 0.25
 _SEEDS = 256  # derived at once: 200 us, where one alone costs 155 us
@@ -57,26 +57,33 @@ class Rollout:
         """
         recording = Recording()
         tick = _Ticker(report)
-        for first in range(0, len(item.segments), item.batch):
-            group = item.segments[first : first + item.batch]
-            alone = len(group) == 1
-            copies: Counter[int] = Counter()
-            runs = []
-            for segment in group:
-                own = recording if alone else Recording()  # rows of an episode stand together
-                runs.append(_SegmentRun(self._simulators, item, segment, copies[segment.spec], own, tick))
-                copies[segment.spec] += 1
+        waiting = deque(item.segments)
+        while waiting:
+            runs = self._group(item, waiting, recording, tick)
             _run_in_step(runs, item, files or {})
-            if not alone:
+            if item.batch > 1:
                 for run in runs:
                     recording.extend(run.recording)
         return recording
 
+    def _group(
+        self, item: contract.Item, waiting: deque[contract.Segment], recording: Recording, tick: _Ticker
+    ) -> list[_SegmentRun]:
+        """The next segments to be simulated in step: a batch, or fewer where memory is short; no bit depends on it."""
+        self._simulators.release()
+        copies: Counter[int] = Counter()
+        group: list[_SegmentRun] = []
+        while waiting and len(group) < item.batch and (not group or data_mb() < item.memory_mb / 2):
+            segment = waiting.popleft()
+            own = recording if item.batch == 1 else Recording()  # rows of an episode stand together
+            group.append(_SegmentRun(self._simulators, item, segment, copies[segment.spec], own, tick))
+            copies[segment.spec] += 1
+            group[-1].prepare()
+        return group
+
 
 def _run_in_step(runs: list[_SegmentRun], item: contract.Item, files: Mapping[str, Path]) -> None:
     """Segments together: each goes on until its policy is asked, then the policy answers all."""
-    for run in runs:
-        run.prepare()
     agents = max(len(run.simulator.agents) for run in runs)
     policies = Policies(item.policy.document, files, item.batch * agents)
     live = [run.run(policies) for run in runs]

@@ -32,6 +32,11 @@ class SimulatorCache:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, int], Simulator] = OrderedDict()
+        self._used: set[tuple[str, int]] = set()
+
+    def release(self) -> None:
+        """Those that were got before may be closed from now on."""
+        self._used.clear()
 
     def get(self, spec: contract.SpecRef, memory_mb: int, tables: Sequence[str] = (), copy: int = 0) -> Simulator:
         """The simulator of a spec, or another `copy` of it; made where there is none, from those of the tables
@@ -45,6 +50,7 @@ class SimulatorCache:
             Whatever the engine raises.
         """
         key = spec.digest, copy
+        self._used.add(key)
         known = self._kept.get(key)
         if known is not None:
             self._kept.move_to_end(key)
@@ -52,14 +58,16 @@ class SimulatorCache:
         parsed = env_registry.parse(spec.ref)
         if parsed.digest != spec.digest:
             raise OtherSpec(f"{spec.ref} has the digest {parsed.digest} here, not {spec.digest}")
-        while self._kept and (len(self._kept) >= _MOST or data_mb() > memory_mb / 2):
-            self._kept.popitem(last=False)[1].close()
+        idle = [other for other in self._kept if other not in self._used]
+        while idle and (len(self._kept) >= _MOST or data_mb() > memory_mb / 2):
+            self._kept.pop(idle.pop(0)).close()
         given = map(_table, tables) if parsed.tables else ()
         made = self._kept[key] = env_registry.make(parsed, tables=given)
         return made
 
     def drop(self, spec: contract.SpecRef, copy: int = 0) -> None:
         """Forget a simulator that raised; nobody knows its state."""
+        self._used.discard((spec.digest, copy))
         self._kept.pop((spec.digest, copy), None)
 
 

@@ -16,7 +16,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import catalogue, clock, db, logs
-from service.api import admin, environments, health, internal, me, problems, runs, splits, subsets, tables
+from service.api import admin, environments, health, internal, me, policies, problems, runs, splits, subsets, tables
 from service.api.dependencies import Parts
 from service.ids import new_id
 from service.releases import Releases
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestId)
     public = APIRouter(prefix="/v1")
-    for module in (environments, splits, subsets, tables, runs, me, admin):
+    for module in (environments, splits, subsets, tables, policies, runs, me, admin):
         public.include_router(module.router)
     app.include_router(public)
     app.include_router(internal.router)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from service import clock, fleet, leases
+from service import clock, fleet, leases, policies
 from service.api.dependencies import PartsDep, Session, WorkingSite
 from service.api.routing import StrictRoute
 from service.errors import Invalid
@@ -54,3 +54,8 @@ async def release(site: WorkingSite, parts: PartsDep, lease_id: UUID, request: c
         site_id=site.id,
     )
     return contract.Released(accepted=await parts.releases.end(ending))
+
+
+@router.get("/policy-files/{sha256}")
+async def policy_file(site: WorkingSite, session: Session, sha256: str) -> Response:
+    return Response(await policies.file(session, sha256), media_type="application/octet-stream")

@@ -120,9 +120,14 @@ async def report_run(
     caller: RunReader,
     run_id: str,
     split: Annotated[str | None, Query(max_length=200, description="such as default@1; else the run's own")] = None,
+    by: Annotated[
+        list[schemas.ReportKey] | None,
+        Query(max_length=6, description="what to tell apart; by default kinds, and policies if there are several"),
+    ] = None,
 ) -> schemas.Report:
-    """Results by kind of holdout: trained on, interpolation, composition, extrapolation, family."""
-    return await scores.report(session, await runs.get(session, caller, run_id), split)
+    """Results by kind of holdout (trained on, interpolation, composition, extrapolation, family), or in other groups:
+    mean and interquartile mean of scores with bootstrap intervals."""
+    return await scores.report(session, await runs.get(session, caller, run_id), split, by or [])
 
 
 @router.get("/{run_id}/chunks", responses=documented(404))

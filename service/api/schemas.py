@@ -3,6 +3,7 @@ name."""
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -12,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -37,11 +39,27 @@ MEANINGS = {
 }
 """What to say instead of a pattern."""
 
+
+def _from_base64(given: Any) -> Any:
+    try:
+        return b64decode(given, validate=True) if isinstance(given, str) else None
+    except ValueError:
+        raise ValueError("is not base64") from None
+
+
 Text = Annotated[str, StringConstraints(pattern=NO_NUL)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 Ref = Annotated[Text, StringConstraints(min_length=1, max_length=2000)]
 Label = Annotated[Text, StringConstraints(min_length=1, max_length=200)]
+PolicyName = Annotated[
+    Text,
+    StringConstraints(min_length=1, max_length=64),
+    Field(description="`random`, `still` (no motion, or the first legal action), or the digest of an uploaded policy"),
+]
+Base64 = Annotated[
+    bytes, BeforeValidator(_from_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})
+]
 Seed = Annotated[int, Field(ge=0, lt=2**63, description="seed; equal seeds give equal results")]
 
 
@@ -422,23 +440,78 @@ class TableDetail(Table):
     content: dict[str, Any] = Field(description="`columns` and `weights`")
 
 
+# --- policies
+
+
+class ConstantPolicy(In):
+    """One action at each step."""
+
+    kind: Literal["constant"]
+    action: Any = Field(description="a number, a list for an array, text; of Dict and Tuple spaces an object or list")
+
+
+class ActionsPolicy(In):
+    """Open-loop plans. Episode i follows plan i modulo their number, and is truncated where the plan ends."""
+
+    kind: Literal["actions"]
+    actions: Base64 = Field(description="an NPY file, base64: plans x steps x action shape")
+
+
+class OnnxPolicy(In):
+    """A graph that is asked for the actions of up to 32 environments at once."""
+
+    kind: Literal["onnx"]
+    model: Base64 = Field(description="an ONNX file, base64")
+
+
+class AgentsPolicy(In):
+    """A policy for each agent: that of the first pattern which matches its name."""
+
+    kind: Literal["agents"]
+    policies: dict[Label, PolicyName] = Field(
+        min_length=1, max_length=64, examples=[{"adversary_*": "random", "*": "still"}]
+    )
+
+
+PolicyCreate = ConstantPolicy | ActionsPolicy | OnnxPolicy | AgentsPolicy
+
+
+class Policy(Out):
+    digest: str = Field(description="SHA-256 of the canonical JSON of `document`, hex; names the policy in runs")
+    kind: Literal["constant", "actions", "onnx", "agents"]
+    document: dict[str, Any] = Field(description="what it is; a large part is named by its SHA-256")
+    signature: dict[str, Any] | None = Field(description="inputs and outputs of a graph; shape and dtype of a plan")
+    created_at: datetime
+
+
 # --- runs
 
 
 class RunCreate(In):
-    """Rollouts of a policy in every environment of a subset. Exactly one of `subset` and `refs`; one of `episodes`
-    and `steps_per_env`."""
+    """Rollouts of policies in every environment of a subset. Exactly one of `subset` and `refs`; one of `episodes`
+    and `steps_per_env`. Several policies and seeds are run each with each, in the same episodes."""
 
     subset: Label | None = Field(
         None, description="a subset's id, digest or name", examples=["sub_0190f2c7b6f57c2a8f3e6d0f6c0a9b11"]
     )
     refs: list[Ref] | None = Field(None, min_length=1, max_length=10_000)
-    policy: Literal["random"] = "random"
+    policy: PolicyName = "random"
+    policies: list[PolicyName] | None = Field(None, min_length=1, max_length=64, description="in place of `policy`")
     episodes: int | None = Field(None, ge=1, le=10**9, description="episodes of every environment")
     steps_per_env: int | None = Field(
         None, ge=1, le=10**10, description="steps of every environment; the last episode is cut"
     )
     seed: Seed = 0
+    seeds: list[Seed] | None = Field(None, min_length=1, max_length=1000, description="in place of `seed`")
+    max_parallel: int | None = Field(None, ge=1, lt=2**31, description="work items of it that run at once, at most")
+    name: Name | None = Field(
+        None, description="of one run of the cell, for good: the same request again is the same run, another is a 409"
+    )
+    reuse: bool = Field(
+        False,
+        description="answer with an earlier run of the cell that is this one: the same environments, policies, seeds, "
+        "budget and runtime, not failed or cancelled; what it holds is served without compute",
+    )
     labels: dict[Label, Label] = Field({}, max_length=32)
     purpose: Literal["train", "evaluate"] = Field(
         "train", description="evaluate: held-out environments too, for their scores alone; needs the scope evaluate"
@@ -455,7 +528,21 @@ class RunCreate(In):
             raise ValueError("give exactly one of subset and refs")
         if (self.episodes is None) == (self.steps_per_env is None):
             raise ValueError("give exactly one of episodes and steps_per_env")
+        for one, several in (("policy", "policies"), ("seed", "seeds")):
+            many = getattr(self, several)
+            if many is not None and one in self.model_fields_set:
+                raise ValueError(f"give {one} or {several}, not both")
+            if many is not None and len(set(many)) < len(many):
+                raise ValueError(f"{several} names one twice")
         return self
+
+    @property
+    def all_policies(self) -> list[str]:
+        return [self.policy] if self.policies is None else self.policies
+
+    @property
+    def all_seeds(self) -> list[int]:
+        return [self.seed] if self.seeds is None else self.seeds
 
 
 class CarvedPart(Out):
@@ -478,11 +565,14 @@ class Run(Out):
     id: str = Field(examples=["run_0190f2c7b6f57c2a8f3e6d0f6c0a9b11"])
     state: RunState
     subset: str | None
+    name: str | None
     environments: int = Field(description="number of specs")
-    policy: str
+    policies: list[str]
     episodes: int | None
     steps_per_env: int | None
-    seed: int
+    seeds: list[int]
+    max_parallel: int | None
+    runtime: str | None = Field(description="digest of the engines that the pool had when the run was submitted")
     labels: dict[str, str]
     purpose: Literal["train", "evaluate"]
     split: str | None = Field(description="the split that the run was checked against when it was submitted")
@@ -553,28 +643,38 @@ class Interval(Out):
     high: float
 
 
-class ReportLine(Out):
-    """Results in the environments of one kind. Every environment weighs alike.
+class Statistics(Out):
+    """Scores of environments, each of which weighs alike. Intervals are bootstrapped over environments, 95 %."""
 
-    A score is (return - random) / |random|, of the first agent, with the return of random play on its card: 0 plays no
-    better than chance. Intervals are bootstrapped over environments, 95 %.
-    """
-
-    kind: Literal["train", "interpolation", "composition", "extrapolation", "family"]
-    specs: int
-    episodes: int
-    scored: int = Field(description="environments with a score: with a random return other than 0, and an episode")
+    scored: int = Field(description="environments with a score")
     mean: float | None
     mean_interval: Interval | None = Field(description="null with fewer than two scored environments")
     iqm: float | None = Field(description="interquartile mean: of the middle half")
     iqm_interval: Interval | None
 
 
+ReportKey = Literal["kind", "policy", "seed", "domain", "family", "base_task"]
+
+
+class ReportLine(Statistics):
+    """Results in one group of environments. A score is (return - random) / |random|, of the first agent, averaged over
+    seeds, with the return of random play on its card: 0 plays no better than chance."""
+
+    group: dict[str, str] = Field(description="what its results have in common", examples=[{"kind": "extrapolation"}])
+    specs: int
+    episodes: int
+    reference: Statistics = Field(
+        description="of (return - random) / (reference - random), where a source gives a reference return"
+    )
+
+
 class Report(Out):
-    """A run's results by kind of holdout, mildest first, so that nobody mistakes interpolation for prediction."""
+    """A run's results in groups; kinds of holdout stand mildest first, so that nobody mistakes interpolation for
+    prediction."""
 
     run: str
-    split: str
+    split: str | None = Field(description="the split whose kinds these are")
+    by: list[str]
     lines: list[ReportLine]
 
 

@@ -62,10 +62,13 @@ def run_state(state: str = "running", **changes: Any) -> schemas.Run:
         "state": state,
         "subset": "sub_1",
         "environments": 3,
-        "policy": "random",
+        "name": None,
+        "policies": ["random"],
+        "max_parallel": None,
+        "runtime": "r" * 64,
         "episodes": None,
         "steps_per_env": 10,
-        "seed": 0,
+        "seeds": [0],
         "labels": {},
         "purpose": "train",
         "split": "default@1",
@@ -406,10 +409,14 @@ def split() -> schemas.Split:
 
 
 def report() -> schemas.Report:
-    line = {"specs": 3, "episodes": 6, "scored": 2, "mean": 0.5, "iqm": 0.25, "iqm_interval": None}
-    kinds = {"train": schemas.Interval(low=0.25, high=0.75), "extrapolation": None}
-    lines = [schemas.ReportLine.model_validate({**line, "kind": k, "mean_interval": i}) for k, i in kinds.items()]
-    return schemas.Report(run="run_1", split="default@1", lines=lines)
+    figures = {"scored": 2, "mean": 0.5, "iqm": 0.25, "iqm_interval": None, "mean_interval": None}
+    line = {"specs": 3, "episodes": 6, **figures, "reference": figures}
+    kinds = {"train": {"low": 0.25, "high": 0.75}, "extrapolation": None}
+    lines = [
+        schemas.ReportLine.model_validate({**line, "group": {"kind": kind}, "mean_interval": interval})
+        for kind, interval in kinds.items()
+    ]
+    return schemas.Report(run="run_1", split="default@1", by=["kind"], lines=lines)
 
 
 def spec_summary(number: int, of: schemas.Environment) -> dict[str, Any]:

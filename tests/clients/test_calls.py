@@ -243,6 +243,24 @@ def test_runs_are_made_of_subsets_and_of_refs(double: PoolDouble, twin: Twin) ->
     }
 
 
+def test_several_policies_and_seeds_are_one_run(double: PoolDouble, twin: Twin) -> None:
+    run = twin(
+        lambda pool: pool.runs.get_or_create(
+            name="sweep", refs=["toy/line_1@1"], episodes=1, policy=["random", "still"], seed=range(2)
+        )
+    )
+    assert run.id == "run_1"
+    assert double.seen[-1].body == {
+        "refs": ["toy/line_1@1"],
+        "policies": ["random", "still"],
+        "episodes": 1,
+        "seeds": [0, 1],
+        "name": "sweep",
+        "purpose": "train",
+        "holdout": "refuse",
+    }
+
+
 def test_a_run_can_be_listed_cancelled_summarised_and_deleted(double: PoolDouble, twin: Twin) -> None:
     (listed,) = twin(lambda pool: pool.runs.list(label=("a", "b")))
     assert isinstance(listed, worldpool.RunInfo)

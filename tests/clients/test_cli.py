@@ -304,10 +304,10 @@ def test_in_a_terminal_columns_give_way_and_refs_do_not(shell: PoolDouble) -> No
 def test_a_thing_has_a_line_for_each_field_and_exact_values_below(
     shell: PoolDouble, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shell.run = run_state("failed", seed=1234567, steps_done=1234567, failure="boom\n  at line 1", labels={"a": "b"})
+    shell.run = run_state("failed", seeds=[1234567], steps_done=1234567, failure="boom\n  at line 1", labels={"a": "b"})
     assert main(["run", "get", "run_1"]) == 0
     fields = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert (fields["seed"], fields["steps_done"]) == ("1234567", "1,234,567")
+    assert (fields["seeds"], fields["steps_done"]) == ("1234567", "1,234,567")
     assert (fields["failure"], fields["labels.a"]) == (r"boom\n  at line 1", "b")
     assert (fields["episodes"], fields["created_at"]) == ("-", "2026-01-02 03:04:05Z")
     assert main(["env", "show", LONG_REF]) == 0

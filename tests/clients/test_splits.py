@@ -89,7 +89,10 @@ def test_the_command_evaluates_and_reports(shell: PoolDouble, capsys: pytest.Cap
     answer(capsys, "subset", "create", "--split", "heldout")
     assert shell.seen[-1].body["where"] == {"split": "heldout"}
     assert len(answer(capsys, "run", "scores", "run_1")) == 2
-    assert [line["kind"] for line in answer(capsys, "run", "report", "run_1")["lines"]] == ["train", "extrapolation"]
+    assert [line["group"]["kind"] for line in answer(capsys, "run", "report", "run_1")["lines"]] == [
+        "train",
+        "extrapolation",
+    ]
     assert main(["run", "report", "run_1"]) == 0
     assert "0.250 to 0.750" in capsys.readouterr().out
     assert main(["env", "search", "--split", "train"]) == 0

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from numbers import Real
+from pathlib import Path
 from reprlib import repr as shorten
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from worldpool import models
 from worldpool._core import Call, PageCall, a_str, body, query, reader
@@ -20,6 +26,7 @@ T = TypeVar("T")
 Range = tuple[float | None, float | None]
 """The least and the greatest value; None leaves that side open."""
 Scalar = float | bool | str
+ReportKey = Literal["kind", "policy", "seed", "domain", "family", "base_task"]
 PAGE_SIZE = 200
 MAX_PAGE_SIZE = 1000
 
@@ -301,6 +308,73 @@ def list_tables(*, limit: int | None = None) -> PageCall[models.Table]:
     )
 
 
+# --- policies
+
+PolicyLike = models.Policy | str
+
+
+def create_onnx_policy(source: str | Path | bytes) -> Call[models.Policy]:
+    """Upload an ONNX graph, as a file or its bytes: rollouts ask it for the actions of up to 32 environments at once.
+
+    Inputs are `observations` (batch x observation shape; `observations.LEAF` of dict spaces) and, as the graph needs
+    them, `mask`, `noise` (standard normal), `uniform` (in [0, 1)) and `state.NAME` with an output `next_state.NAME`.
+    The output `actions` is batch x action shape; others are recorded and arrive as `batch.policy["NAME"]`.
+    """
+    content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    return _create_policy(kind="onnx", model=_base64(content))
+
+
+def create_actions_policy(actions: ArrayLike | str | Path) -> Call[models.Policy]:
+    """Upload open-loop plans: plans x steps x action shape, an array or an *.npy file. Episode i follows plan i modulo
+    their number and is truncated where the plan ends."""
+    plans = np.load(actions, allow_pickle=False) if isinstance(actions, str | Path) else np.asarray(actions)
+    file = io.BytesIO()
+    np.save(file, plans, allow_pickle=False)
+    return _create_policy(kind="actions", actions=_base64(file.getvalue()))
+
+
+def create_constant_policy(action: Any) -> Call[models.Policy]:
+    """The same action at each step: a number, a list or array, text; for dict spaces a mapping."""
+    return _create_policy(kind="constant", action=_plain(action))
+
+
+def create_agents_policy(policies: Mapping[str, PolicyLike]) -> Call[models.Policy]:
+    """A policy for each agent: that of the first pattern (`adversary_*`) which matches its name."""
+    return _create_policy(kind="agents", policies={name: _policy(policy) for name, policy in policies.items()})
+
+
+def _create_policy(**asked: Any) -> Call[models.Policy]:
+    return Call(method="POST", path="/v1/policies", read=reader(models.Policy), body=body(**asked), creates=True)
+
+
+def get_policy(policy: PolicyLike) -> Call[models.Policy]:
+    """The policy with that digest."""
+    return Call(method="GET", path=f"/v1/policies/{_segment('policy', _policy(policy))}", read=reader(models.Policy))
+
+
+def list_policies(*, limit: int | None = None) -> PageCall[models.Policy]:
+    """This cell's policies, newest first."""
+    read = reader(Page[models.Policy])
+    params = query(limit=_page_size(limit))
+    return PageCall(first=Call(method="GET", path="/v1/policies", read=read, params=params), limit=limit)
+
+
+def _policy(policy: PolicyLike) -> str:
+    return a_str("policy", getattr(policy, "digest", policy))
+
+
+def _base64(content: bytes) -> str:
+    return b64encode(content).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
+
+
 # --- runs
 
 
@@ -308,32 +382,80 @@ def create_run(
     *,
     subset: Subset | str | None = None,
     refs: Sequence[str] | None = None,
-    policy: str = "random",
+    policy: PolicyLike | Sequence[PolicyLike] = "random",
     episodes: int | None = None,
     steps_per_env: int | None = None,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
+    max_parallel: int | None = None,
+    name: str | None = None,
+    reuse: bool | None = None,
     labels: Mapping[str, str] | None = None,
     purpose: Literal["train", "evaluate"] = "train",
     holdout: Literal["refuse", "carve"] = "refuse",
 ) -> Call[RunInfo]:
     """Ask for rollouts of a policy in every environment of a subset or list of refs.
 
+    `policy` is `random`, `still`, or one that `policies` uploaded. Several policies and seeds are run each with each.
     Give `episodes` or `steps_per_env`; with steps the last episode is cut. Equal seeds give equal rollouts, bit for
-    bit. Environments that are held out of training are refused; with `purpose="evaluate"` they run, for their scores
-    alone. `holdout="carve"` cuts distributions that reach into a holdout; the run's `carved` says how.
+    bit, and different policies the same episodes. At most `max_parallel` work items run at once. A `name` is that of
+    one request for good: the same request again is the same run (see `get_or_create`), another one a `Conflict`. With
+    `reuse` an earlier run of equal content and runtime is the answer, whatever its name.
+
+    Environments that are held out of training are refused; with `purpose="evaluate"` they run, for their scores alone.
+    `holdout="carve"` cuts distributions that reach into a holdout; the run's `carved` says how.
     """
     asked = body(
         subset=None if subset is None else _id("subset", subset),
         refs=_list("refs", refs),
-        policy=policy,
+        **_one_or_several("policy", "policies", policy, _policy),
         episodes=episodes,
         steps_per_env=steps_per_env,
-        seed=seed,
+        **_one_or_several("seed", "seeds", seed, int),
+        max_parallel=max_parallel,
+        name=name,
+        reuse=reuse,
         labels=labels,
         purpose=purpose,
         holdout=holdout,
     )
     return Call(method="POST", path="/v1/runs", read=_run, body=asked, creates=True)
+
+
+def get_or_create_run(
+    *,
+    name: str,
+    subset: Subset | str | None = None,
+    refs: Sequence[str] | None = None,
+    policy: PolicyLike | Sequence[PolicyLike] = "random",
+    episodes: int | None = None,
+    steps_per_env: int | None = None,
+    seed: int | Sequence[int] = 0,
+    max_parallel: int | None = None,
+    labels: Mapping[str, str] | None = None,
+    purpose: Literal["train", "evaluate"] = "train",
+    holdout: Literal["refuse", "carve"] = "refuse",
+) -> Call[RunInfo]:
+    """The run of that name, made of these arguments (see `create`) if there is none yet. A script that is started again
+    finds its runs, finished or not. `Conflict` where the name was given to other arguments."""
+    return create_run(
+        subset=subset,
+        refs=refs,
+        policy=policy,
+        episodes=episodes,
+        steps_per_env=steps_per_env,
+        seed=seed,
+        max_parallel=max_parallel,
+        name=name,
+        labels=labels,
+        purpose=purpose,
+        holdout=holdout,
+    )
+
+
+def _one_or_several(one: str, several: str, given: Any, read: Callable[[Any], Any]) -> dict[str, Any]:
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        return {several: [read(each) for each in given]}
+    return {one: read(given)}
 
 
 def get_run(run: RunInfo | str) -> Call[RunInfo]:
@@ -378,9 +500,10 @@ def run_scores(run: RunInfo | str) -> PageCall[models.Score]:
     return PageCall(first=Call(method="GET", path=f"{_run_path(run)}/scores", read=reader(Page[models.Score])))
 
 
-def report_run(run: RunInfo | str, *, split: str | None = None) -> Call[Report]:
-    """Results by kind of holdout, under the run's own split or another one."""
-    return Call(method="GET", path=f"{_run_path(run)}/report", read=reader(Report), params=query(split=split))
+def report_run(run: RunInfo | str, *, split: str | None = None, by: Sequence[ReportKey] | None = None) -> Call[Report]:
+    """Results by kind of holdout, under the run's own split or another one; or told apart `by` other things."""
+    params = [*query(split=split), *(("by", a_str("by", key)) for key in _list("by", by) or [])]
+    return Call(method="GET", path=f"{_run_path(run)}/report", read=reader(Report), params=params)
 
 
 def stream_run(run: str, *, after: int, media_type: str) -> Call[None]:

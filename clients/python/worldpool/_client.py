@@ -116,6 +116,10 @@ class Client:
     def tables(self) -> nouns.Tables:
         return nouns.Tables(self)
 
+    @property
+    def policies(self) -> nouns.Policies:
+        return nouns.Policies(self)
+
     @cached_property
     def runs(self) -> nouns.Runs:
         return nouns.Runs(self)
@@ -198,6 +202,10 @@ class AsyncClient:
     @cached_property
     def tables(self) -> nouns.AsyncTables:
         return nouns.AsyncTables(self)
+
+    @property
+    def policies(self) -> nouns.AsyncPolicies:
+        return nouns.AsyncPolicies(self)
 
     @cached_property
     def runs(self) -> nouns.AsyncRuns:

@@ -47,8 +47,18 @@ class Tables(Resource):
     list = paged(_calls.list_tables)
 
 
+class Policies(Resource):
+    onnx = sync(_calls.create_onnx_policy)
+    actions = sync(_calls.create_actions_policy)
+    constant = sync(_calls.create_constant_policy)
+    agents = sync(_calls.create_agents_policy)
+    get = sync(_calls.get_policy)
+    list = paged(_calls.list_policies)
+
+
 class Runs(Resource):
     create = run(_calls.create_run)
+    get_or_create = run(_calls.get_or_create_run)
     get = run(_calls.get_run)
     list = run_pages(_calls.list_runs)
     cancel = run(_calls.cancel_run)
@@ -180,8 +190,18 @@ class AsyncTables(AsyncResource):
     list = apaged(_calls.list_tables)
 
 
+class AsyncPolicies(AsyncResource):
+    onnx = awaited(_calls.create_onnx_policy)
+    actions = awaited(_calls.create_actions_policy)
+    constant = awaited(_calls.create_constant_policy)
+    agents = awaited(_calls.create_agents_policy)
+    get = awaited(_calls.get_policy)
+    list = apaged(_calls.list_policies)
+
+
 class AsyncRuns(AsyncResource):
     create = arun(_calls.create_run)
+    get_or_create = arun(_calls.get_or_create_run)
     get = arun(_calls.get_run)
     list = arun_pages(_calls.list_runs)
     cancel = arun(_calls.cancel_run)

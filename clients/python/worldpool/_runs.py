@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
 from typing import TYPE_CHECKING
 
@@ -49,9 +49,9 @@ class Run(RunInfo):
         """Return and length of every episode and agent so far, as they are read."""
         return self._client.runs.scores(self)
 
-    def report(self, *, split: str | None = None) -> Report:
-        """Results by kind of holdout, under the run's own split or another one."""
-        return self._client.runs.report(self, split=split)
+    def report(self, *, split: str | None = None, by: Sequence[_calls.ReportKey] | None = None) -> Report:
+        """Results by kind of holdout, under the run's own split or another one; or told apart `by` other things."""
+        return self._client.runs.report(self, split=split, by=by)
 
     def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> Stream:
         """Its batches as numpy views on Arrow memory, as they come, until it has ended.
@@ -113,9 +113,9 @@ class AsyncRun(RunInfo):
         """See `Run.scores`."""
         return self._client.runs.scores(self)
 
-    async def report(self, *, split: str | None = None) -> Report:
+    async def report(self, *, split: str | None = None, by: Sequence[_calls.ReportKey] | None = None) -> Report:
         """See `Run.report`."""
-        return await self._client.runs.report(self, split=split)
+        return await self._client.runs.report(self, split=split, by=by)
 
     def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> AsyncStream:
         """See `Run.stream`."""

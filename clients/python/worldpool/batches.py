@@ -80,6 +80,13 @@ class Rows:
         """bool: the agent acted at t. In turn-based games rows that only pay a reward are False."""
         return self._column("acted")
 
+    @property
+    def policy(self) -> dict[str, Array]:
+        """What the policy computed beside actions, by name: outputs of its graph such as values or log-probabilities.
+        Zero where `is_last`."""
+        found = [name for name in self._names() if name.startswith("policy.")]
+        return {name.removeprefix("policy."): self._column(name) for name in found}
+
     def _column(self, name: str) -> Array:
         raise NotImplementedError
 

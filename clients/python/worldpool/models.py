@@ -208,17 +208,30 @@ class TableDetail(Table):
     content: dict[str, Any]
 
 
+class Policy(Model):
+    """What chooses actions, uploaded. `signature` has the inputs and outputs of a graph, or the shape of a plan."""
+
+    digest: str
+    kind: str
+    document: dict[str, Any]
+    signature: dict[str, Any] | None
+    created_at: datetime
+
+
 class RunInfo(Model):
     """The state of a run. `steps_expected` is an upper bound where the run counts episodes."""
 
     id: str
     state: str
     subset: str | None
+    name: str | None
     environments: int
-    policy: str
+    policies: list[str]
     episodes: int | None
     steps_per_env: int | None
-    seed: int
+    seeds: list[int]
+    max_parallel: int | None
+    runtime: str | None
     labels: dict[str, str]
     purpose: str
     split: str | None

@@ -173,12 +173,9 @@ class Interval(Model):
     high: float
 
 
-class ReportLine(Model):
-    """Results in the environments of one kind. A score is (return - random) / |random|, with random play's return."""
+class Statistics(Model):
+    """Scores of environments, each of which weighs alike: mean and interquartile mean, with intervals."""
 
-    kind: str
-    specs: int
-    episodes: int
     scored: int
     mean: float | None
     mean_interval: Interval | None
@@ -186,31 +183,45 @@ class ReportLine(Model):
     iqm_interval: Interval | None
 
 
+class ReportLine(Statistics):
+    """Results in one group of environments. A score is (return - random) / |random|, with random play's return;
+    `reference` has those of (return - random) / (reference - random), where there is a reference return."""
+
+    group: dict[str, str]
+    specs: int
+    episodes: int
+    reference: Statistics
+
+
 class Report(Model):
-    """Results by kind of holdout, mildest first: what was trained on is no prediction, and interpolation hardly one.
+    """Results in groups. Kinds of holdout stand mildest first: what was trained on is no prediction, and interpolation
+    hardly one.
 
     Prints as a table, in terminals and notebooks.
     """
 
     run: str
-    split: str
+    split: str | None
+    by: list[str]
     lines: list[ReportLine]
 
     @cached_property
     def by_kind(self) -> dict[str, ReportLine]:
-        """Results by kind."""
-        return {line.kind: line for line in self.lines}
+        """Results by kind, where kinds alone were told apart."""
+        return {line.group["kind"]: line for line in self.lines} if self.by == ["kind"] else {}
 
     def table(self) -> Table:
-        """The results as a rich table, a kind a line."""
+        """The results as a rich table, a group a line."""
         table = _WholeTable(box=SIMPLE_HEAD, pad_edge=False)
-        table.caption = f"{self.run} by {self.split}; score = (return - random) / |random|, 95 % over environments"
-        for header in ("kind", "environments", "episodes", "scored", "mean", "", "IQM", ""):
-            table.add_column(header, justify="left" if header in ("kind", "") else "right")
+        under = f" by {self.split}" if self.split else ""
+        table.caption = f"{self.run}{under}; score = (return - random) / |random|, 95 % over environments"
+        for header in (*self.by, "environments", "episodes", "scored", "mean", "", "IQM", ""):
+            table.add_column(header, justify="left" if header in (*self.by, "") else "right")
         for line in self.lines:
+            names = [_short(line.group[key]) for key in self.by]
             figures = (f"{line.specs:,}", f"{line.episodes:,}", f"{line.scored:,}")
             mean = _number(line.mean, ",.3f"), _span(line.mean_interval)
-            table.add_row(line.kind, *figures, *mean, _number(line.iqm, ",.3f"), _span(line.iqm_interval))
+            table.add_row(*names, *figures, *mean, _number(line.iqm, ",.3f"), _span(line.iqm_interval))
         return table
 
     def __rich__(self) -> Table:
@@ -218,6 +229,11 @@ class Report(Model):
 
     def __str__(self) -> str:
         return _text(self.table())
+
+
+def _short(name: str) -> str:
+    """The digest of a policy by its beginning."""
+    return name[:12] if len(name) == 64 else name
 
 
 def _span(interval: Interval | None) -> str:

@@ -54,12 +54,14 @@ NAMING = {
 """Properties and path parameters by which a call may be given something to simulate."""
 RUN_PROPERTIES = {
     *("subset", "refs"),  # tried below
-    *("policy", "episodes", "steps_per_env", "seed", "labels", "purpose", "holdout"),  # name no spec
+    *("policy", "policies", "episodes", "steps_per_env", "seed", "seeds", "name", "max_parallel"),  # name no spec
+    *("reuse", "labels", "purpose", "holdout"),
 }
 SUBSET_OPTIONS = {"size", "strategy", "seed", "name", "catalogue"}
 HARMLESS = {
     ("POST", "/v1/runs/{run_id}:cancel"): "stops",
     ("DELETE", "/v1/runs/{run_id}"): "deletes",
+    ("POST", "/v1/policies"): "names no spec",
 }
 TRIED = {("POST", "/v1/runs"), ("POST", "/v1/subsets")}
 

@@ -344,13 +344,15 @@ def test_a_report_tells_kinds_apart(pool: Pool, hand: Chunks, evaluator: httpx.A
     run = evaluate(pool, evaluator, refs=refs)
     hand.serve()
     report = pool.get(f"/v1/runs/{run['id']}/report", evaluator).json()
-    lines = {line["kind"]: line for line in report["lines"]}
+    lines = {line["group"]["kind"]: line for line in report["lines"]}
     assert (report["run"], report["split"]) == (run["id"], "default@1")
     assert list(lines) == ["train", "interpolation", "composition", "extrapolation", "family"]
+    nothing = {"scored": 0, **dict.fromkeys(("mean", "mean_interval", "iqm", "iqm_interval"))}
     assert lines["interpolation"] == {
-        "kind": "interpolation",
-        **dict.fromkeys(("specs", "episodes", "scored"), 0),
-        **dict.fromkeys(("mean", "mean_interval", "iqm", "iqm_interval")),
+        "group": {"kind": "interpolation"},
+        **dict.fromkeys(("specs", "episodes"), 0),
+        **nothing,
+        "reference": nothing,
     }
     assert lines["extrapolation"]["specs"] == lines["family"]["specs"] == 1
     assert lines["extrapolation"]["mean_interval"] is None
@@ -362,6 +364,32 @@ def test_a_report_tells_kinds_apart(pool: Pool, hand: Chunks, evaluator: httpx.A
     assert train["mean"] == pytest.approx((score + (2.5 - other) / other) / 2)
     assert train["mean_interval"]["low"] <= train["mean"] <= train["mean_interval"]["high"]
     problem(pool.get(f"/v1/runs/{run['id']}/report", params={"split": "nothing"}), 404)
+    reference = train["reference"]
+    goal = pool.get("/v1/environments/classic/cartpole@1").json()["card"]["reference_return"]
+    assert reference["scored"] == 1
+    assert reference["mean"] == pytest.approx((2.5 - random) / (goal - random))
+
+
+def test_a_report_groups_by_what_is_asked_for(pool: Pool, hand: Chunks, evaluator: httpx.AsyncClient) -> None:
+    refs = ["classic/cartpole@1", "classic/cartpole@1;gravity=19.6", "puzzles/lights_out@1"]
+    run = evaluate(pool, evaluator, refs=refs, policies=["random", "still"], seeds=[1, 2])
+    hand.serve()
+
+    def groups(*by: str) -> list[tuple[tuple[str, ...], int, int]]:
+        report = pool.get(f"/v1/runs/{run['id']}/report", evaluator, params={"by": by}).json()
+        assert report["by"] == list(by) or not by
+        return [(tuple(line["group"].values()), line["specs"], line["episodes"]) for line in report["lines"]]
+
+    assert groups("policy") == [(("random",), 3, 6), (("still",), 3, 6)]
+    assert groups("domain", "seed") == [
+        (("physics", "1"), 2, 4),
+        (("physics", "2"), 2, 4),
+        (("symbolic", "1"), 1, 2),
+        (("symbolic", "2"), 1, 2),
+    ]
+    assert next(group for group, *_ in groups()) == ("random", "train")
+    assert len(groups("base_task")) == 2
+    problem(pool.get(f"/v1/runs/{run['id']}/report", evaluator, params={"by": "colour"}), 422)
 
 
 # --- stewards

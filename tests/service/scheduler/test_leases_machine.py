@@ -117,13 +117,14 @@ class Leases(RuleBasedStateMachine):
 
     async def _submit(self, session: AsyncSession, cell: UUID, count: int) -> None:
         run = Run(
-            id=new_id(), cell_id=cell, environments=1, policy="random", steps_per_env=1, seed=0, labels={},
+            id=new_id(), cell_id=cell, environments=1, policies=["random"], steps_per_env=1, seeds=[0], labels={},
             items_total=count, steps_expected=count,
         )  # fmt: skip
         session.add(run)
         await session.flush()
         node = await session.scalar(select(QuotaNode.id).where(QuotaNode.cell_id == cell))
         values = {"node_id": node, "memory_mb": 1, "estimate_ms": 2000, "max_ms": 9, "specs": [], "segments": []}
+        values |= {"policy": "random", "seed": 0}
         rows = [{"id": new_id(), "run_id": run.id, "ordinal": i, **values} for i in range(count)]
         await session.execute(insert(WorkItem), rows)
 

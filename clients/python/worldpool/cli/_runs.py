@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, TypeVar, cast, get_args
 
 import typer
 
+from worldpool import _calls
 from worldpool._progress import ProgressBar
 from worldpool._runs import Run
 from worldpool.cli import _envs
 from worldpool.cli._output import RUN_FAILED, Json, Limit, note, pairs, show_list, show_record
 from worldpool.errors import NotFound, WorldpoolError
 
+T = TypeVar("T")
 app = typer.Typer(help="Runs: rollouts of a policy in the environments of a subset.", no_args_is_help=True)
 
 RunId = Annotated[str, typer.Argument(help="A run's id.")]
@@ -22,14 +26,24 @@ _LISTED = ("id", "state", "created_at", "steps_done", "steps_expected", "environ
 _SUMMARISED = ("ref", "domain", "episodes", "steps", "length_mean", "return_mean", "steps_per_s")
 
 
+_By = StrEnum("_By", {key: key for key in get_args(_calls.ReportKey)})  # type: ignore[misc]
+
+
 @app.command()
 def create(
     subset: Annotated[str | None, typer.Option(help="A subset's id, digest or name.")] = None,
     ref: Annotated[list[str] | None, typer.Option(help="Environments without a subset; repeat for more.")] = None,
-    policy: Annotated[str, typer.Option(help="What chooses the actions.")] = "random",
+    policy: Annotated[
+        list[str] | None, typer.Option(help="random (default), still, or an uploaded policy's digest; repeat for more.")
+    ] = None,
     episodes: Annotated[int | None, typer.Option(help="Episodes of every environment.")] = None,
     steps_per_env: Annotated[int | None, typer.Option(help="Steps of every environment.")] = None,
-    seed: Annotated[int, typer.Option(help="Equal seeds give equal rollouts.")] = 0,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Equal seeds give equal rollouts; 0 by default; repeat for more.")
+    ] = None,
+    max_parallel: Annotated[int | None, typer.Option(help="Work items of it that run at once, at most.")] = None,
+    name: Annotated[str | None, typer.Option(help="The same request under the same name is the same run.")] = None,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Answer with an earlier run of equal content.")] = False,
     label: Annotated[list[str] | None, typer.Option(help="key=value; repeat for more.")] = None,
     evaluate: Annotated[
         bool, typer.Option("--evaluate", help="Held-out environments too, for their scores alone.")
@@ -47,10 +61,13 @@ def create(
         run = pool.runs.create(
             subset=subset,
             refs=ref or None,
-            policy=policy,
+            policy=_one("random", policy),
             episodes=episodes,
             steps_per_env=steps_per_env,
-            seed=seed,
+            seed=_one(0, seed),
+            max_parallel=max_parallel,
+            name=name,
+            reuse=reuse or None,
             labels=pairs(label or [], "=", "--label"),
             purpose="evaluate" if evaluate else "train",
             holdout="carve" if carve else "refuse",
@@ -124,12 +141,20 @@ def scores(run: RunId, json: Json = False) -> None:
 def report(
     run: RunId,
     split: Annotated[str | None, typer.Option(help="Another split than the run's own.")] = None,
+    by: Annotated[
+        list[_By] | None, typer.Option(help="What to tell apart; by default kinds, and policies if there are several.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Results by kind of holdout: what was trained on, interpolation, composition, extrapolation, family."""
     with _envs.pool() as pool:
-        found = pool.runs.report(run, split=split)
+        found = pool.runs.report(run, split=split, by=[cast(_calls.ReportKey, key.value) for key in by] if by else None)
         typer.echo(found.model_dump_json(indent=2) if json else str(found), nl=json)
+
+
+def _one(usual: T, given: Sequence[T] | None) -> T | Sequence[T]:
+    """What was given, a single one bare."""
+    return usual if not given else given[0] if len(given) == 1 else given
 
 
 def _wait(run: Run, timeout_s: float | None) -> Run:
