@@ -13,6 +13,7 @@ from env_registry.axes import Axis, Distribution, DistributionKind, Scalar, Valu
 from env_registry.family import Family
 from env_registry.problems import UnknownName, WrongValue, unknown
 from env_registry.seeding import EpisodeSeeds
+from env_registry.simulator import StepBlock
 from env_registry.tables import Table
 from env_registry.wrapper import Wrapper
 
@@ -35,6 +36,10 @@ class Randomised(Wrapper):
         self._columns = drawn_columns(family, values, self._tables)
         self._made_with = {axis.name: axis.default for axis in self._distributions}
         super().__init__(family.make(self._fixed | self._made_with))
+
+    @property
+    def step_block(self) -> StepBlock | None:  # type: ignore[override]  # what is drawn changes no step
+        return self.inner.step_block
 
     def reset(self, seeds: EpisodeSeeds) -> Any:
         rng = seeds.generator("randomisation")

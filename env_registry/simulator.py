@@ -6,7 +6,7 @@ Owns the shape of reset, step, snapshot and restore. Knows nothing of specs' tex
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,11 @@ class Kind(StrEnum):
     SINGLE = "single"
     PARALLEL = "parallel"
     TURN = "turn"
+
+
+StepBlock = Callable[[NDArray[Any], NDArray[Any], NDArray[np.float64]], tuple[int, bool, bool]]
+"""step_block(actions, observations, rewards) -> (count, terminated, truncated): takes the actions, one a row, until the
+episode ends or none is left, and writes what each step gave into its row. The flags are those of the last step."""
 
 
 class Simulator(ABC):
@@ -53,6 +58,7 @@ class Simulator(ABC):
     actors: Sequence[Agent]  # who acts next; empty between episodes
     step_ms: float | None = None  # simulated milliseconds of a step, where the environment has physical time
     drawn: Mapping[str, float | int | bool | str] = {}  # values of distributions drawn for this episode
+    step_block: StepBlock | None = None  # as if by `step`, where that is faster and observations are arrays of one Box
 
     @abstractmethod
     def reset(self, seeds: EpisodeSeeds) -> Any:

@@ -98,9 +98,9 @@ class SpaceColumns:
             self._buffers[index] = grown
         self._bind()
 
-    def write_block(self, row: int, values: NDArray[Any]) -> None:
-        """Values of consecutive rows, for a space that is one leaf."""
-        self._buffers[0][row : row + len(values)] = values
+    def block(self, row: int, count: int) -> NDArray[Any]:
+        """Consecutive rows to write to, for a space that is one leaf."""
+        return self._buffers[0][row : row + count]
 
     def copy(self, row: int, other: SpaceColumns, rows: int) -> None:
         """The first `rows` rows of another's equal columns, to `row` and beyond."""

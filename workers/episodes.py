@@ -60,7 +60,7 @@ def _open_loop(
     simulator: Simulator, observation: object, player: OpenLoopPlayer, rows: SingleRows, limit: int, tick: Tick
 ) -> tuple[int, bool, bool]:
     """The fast loop: no call besides `step` and the write of the observation, no check besides the end."""
-    step = simulator.step
+    step, step_block = simulator.step, simulator.step_block
     discrete = rows.actions.leaves[0].shape is None
     row = rows.rows
     end = row + limit
@@ -70,15 +70,21 @@ def _open_loop(
             actions = block[at : at + min(STRIDE, end - row)]
             start = row
             rows.reserve(row + len(actions) + 1)
-            rows.actions.write_block(row, actions)
+            rows.actions.block(row, len(actions))[:] = actions
             write, rewards = rows.observations.write, rows.rewards
-            for action in actions.tolist() if discrete else actions:
+            if step_block is not None:
                 write(row, observation)
-                observation, reward, terminated, truncated, _ = step(action)
-                rewards[row] = reward
-                row += 1
-                if terminated or truncated:
-                    break
+                seen = rows.observations.block(row + 1, len(actions))
+                count, terminated, truncated = step_block(actions, seen, rewards[row : row + len(actions)])
+                row, observation = row + count, seen[count - 1]
+            else:
+                for action in actions.tolist() if discrete else actions:
+                    write(row, observation)
+                    observation, reward, terminated, truncated, _ = step(action)
+                    rewards[row] = reward
+                    row += 1
+                    if terminated or truncated:
+                        break
             tick(row - start)
             if terminated or truncated or row == end:
                 write(row, observation)

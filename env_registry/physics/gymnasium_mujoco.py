@@ -365,11 +365,13 @@ _TASKS = (
 
 def _make(task: _Task, values: Mapping[str, Scalar]) -> Simulator:
     from env_registry.physics.mujoco_simulator import MujocoSimulator
+    from env_registry.physics.native_mujoco import TASKS, NativeMujocoSimulator
 
     module, name = task.entry_point.split(":")
     environment = getattr(import_module(f"gymnasium.envs.mujoco.{module}"), name)
     env = environment(**_arguments(task, values))
-    return MujocoSimulator(env, time_limit=task.time_limit, physics=_physics(task, values))
+    simulator = NativeMujocoSimulator if name in TASKS else MujocoSimulator
+    return simulator(env, time_limit=task.time_limit, physics=_physics(task, values))
 
 
 def _retune(task: _Task, simulator: MujocoSimulator, values: Mapping[str, Scalar]) -> bool:
