@@ -72,7 +72,12 @@ class GymnasiumSimulator(Simulator):
 
     def render(self) -> NDArray[np.uint8]:
         self.env.render_mode = "rgb_array"  # asked for when drawn, so that nothing is drawn on the way
-        picture: Any = self.env.render()
+        try:
+            picture: Any = self.env.render()
+        except NotImplementedError:
+            picture = None
+        if picture is None:
+            raise NotImplementedError(f"{type(self.env).__name__} draws nothing")
         return np.asarray(picture, np.uint8)
 
     def save(self) -> dict[str, Any] | None:

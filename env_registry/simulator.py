@@ -68,6 +68,9 @@ class Simulator(ABC):
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, Any]:
         """One step; see the class for shapes."""
 
+    def inform(self, wanted: bool) -> None:  # noqa: B027  # most engines always do
+        """Whether steps shall give the environment's infos where that takes time; otherwise they do not."""
+
     def action_mask(self, agent: Agent) -> Any | None:
         """Legal actions of the agent that acts next (int8, one per action), or None where all are legal."""
         return None

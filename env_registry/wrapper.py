@@ -41,6 +41,9 @@ class Wrapper(Simulator):
     def render(self) -> NDArray[np.uint8]:
         return self.inner.render()
 
+    def inform(self, wanted: bool) -> None:
+        self.inner.inform(wanted)
+
     def reset(self, seeds: EpisodeSeeds) -> Any:
         return self.inner.reset(seeds)
 

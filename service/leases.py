@@ -290,6 +290,7 @@ async def claim(
         specs=specs,
         segments=[contract.Segment(**segment) for segment in item.segments],
         batch=item.batch,
+        record=contract.Record.model_validate(run.record),
         object_key=object_key(run.id, item.id, lease.fence),
         max_ms=item.max_ms,
         memory_mb=item.memory_mb,

@@ -305,6 +305,7 @@ class Run(Owned, Base):
     name: Mapped[str | None]
     request_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     max_parallel: Mapped[int | None]
+    record: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     content_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     runtime: Mapped[str | None]
     labels: Mapped[dict[str, Any]]

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -26,6 +27,11 @@ from service.scheduler.snapshot import reasons
 
 MAX_ITEMS = 200_000
 """Work items of one run; at 4 s each nine days of one core."""
+
+PICTURE = 600, 400
+"""Pixels assumed of environments that draw in a size of their own; a PNG takes about a byte for each at most."""
+PICTURE_US = 2000.0
+"""Assumed of drawing and packing one."""
 
 # --- submit
 
@@ -87,6 +93,7 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         name=request.name,
         request_sha256=_fingerprint(request) if request.name else None,
         max_parallel=request.max_parallel,
+        record=request.record.model_dump(),
         content_sha256=content,
         runtime=runtime,
         labels=dict(request.labels),
@@ -145,7 +152,7 @@ def _content(
     specs: Sequence[tuple[str, str]], request: schemas.RunCreate, chosen: Mapping[str, policies.Document]
 ) -> bytes:
     """Identity of what a run simulates: equal on equal engines, bit for bit."""
-    asked = [request.episodes, request.steps_per_env, request.all_seeds, request.purpose]
+    asked = [request.episodes, request.steps_per_env, request.all_seeds, request.purpose, request.record.model_dump()]
     digest = hashlib.sha256(rfc8785.dumps([*asked, [policies.digest(document) for document in chosen.values()]]))
     for _, spec in specs:
         digest.update(bytes.fromhex(spec))
@@ -177,7 +184,7 @@ def _cut(
     field = "body.episodes" if request.episodes is not None else "body.steps_per_env"
     times = len(request.all_seeds) * len(chosen)
     _check_steps(times * len(specs) * (request.steps_per_env or request.episodes or 0), field)
-    costs = [catalogue.cost(ref, digest) for ref, digest in specs]
+    costs = [_with_record(catalogue.cost(ref, digest), request.record) for ref, digest in specs]
     amount = {"episodes": request.episodes, "steps": request.steps_per_env}
     expected = times * segments.expected_steps(costs, **amount)
     _check_steps(expected, field)
@@ -193,6 +200,15 @@ def _cut(
         for name, document in chosen.items()
         for item in plans[policies.batch(document)]
     ]
+
+
+def _with_record(cost: segments.Cost, record: schemas.Record) -> segments.Cost:
+    """What an environment costs where infos and pictures of it are recorded."""
+    extra = 8 * len(record.infos)
+    if record.pixels is None:
+        return replace(cost, step_bytes=cost.step_bytes + extra) if extra else cost
+    size = (record.pixels.width or PICTURE[0]) * (record.pixels.height or PICTURE[1])
+    return replace(cost, step_bytes=cost.step_bytes + extra + size, step_us=cost.step_us + PICTURE_US)
 
 
 def _check_steps(steps: int, field: str) -> None:
@@ -262,6 +278,7 @@ def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
         steps_per_env=run.steps_per_env,
         seeds=run.seeds,
         max_parallel=run.max_parallel,
+        record=run.record,
         runtime=run.runtime,
         labels=run.labels,
         purpose=run.purpose,

@@ -55,7 +55,7 @@ def write_chunk(item: contract.Item, recording: Recording, *, site: str, runtime
         "policy": item.policy.model_dump(),
         "specs": [spec.model_dump() for spec in item.specs],
     }
-    streams = list(_streams(facts, recording))
+    streams = list(_streams(facts, recording, item.record.columns))
     steps = sum(recording.spec_steps.values())
     episodes = sum(recording.spec_episodes.values())
     data = _assemble({**facts, "fence": item.fence, "episodes": episodes, "steps": steps}, streams)
@@ -88,10 +88,10 @@ def read_chunk(data: bytes | memoryview | pa.Buffer) -> DecodedChunk:
     return DecodedChunk(index, tables)
 
 
-def _streams(facts: Mapping[str, Any], recording: Recording) -> Iterable[_Stream]:
+def _streams(facts: Mapping[str, Any], recording: Recording, kept: Sequence[str]) -> Iterable[_Stream]:
     rows = [stream for stream in recording.streams.values() if stream.rows]
     for number, stream in enumerate(rows):
-        columns = _row_columns(stream)
+        columns = _row_columns(stream, kept)
         yield _stream(facts, f"rows-{number}", str(stream.kind), stream.agents, stream.specs, columns)
     agents = list(dict.fromkeys(episode.agent for episode in recording.episodes))
     specs = {episode.key.spec for episode in recording.episodes}
@@ -108,7 +108,10 @@ def _stream(
     columns: Mapping[str, pa.Array],
 ) -> _Stream:
     about = {"name": name, "kind": kind, "agents": list(agents), "specs": sorted(specs)}
-    fields = [pa.field(key, array.type, nullable=key.startswith("drawn.")) for key, array in columns.items()]
+    fields = [
+        pa.field(key, array.type, nullable=key.startswith("drawn.") or key == "pixels")
+        for key, array in columns.items()
+    ]
     schema = pa.schema(fields, {"worldpool": _json({**facts, "stream": about})})
     batch = pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
     sink = pa.BufferOutputStream()
@@ -117,13 +120,15 @@ def _stream(
     return {**about, "rows": batch.num_rows}, sink.getvalue()
 
 
-def _row_columns(stream: SingleRows | AgentRows) -> dict[str, pa.Array]:
+def _row_columns(stream: SingleRows | AgentRows, kept: Sequence[str]) -> dict[str, pa.Array]:
+    """The columns of a stream; of those that a run may leave out the ones it keeps."""
     columns = dict(stream.observations.arrays("observations", stream.rows))
     columns |= stream.actions.arrays("actions", stream.rows)
-    columns |= stream.extras.arrays("policy", stream.rows)
+    columns |= stream.beside.columns(stream.rows)
     for name, values in stream.row_columns().items():
         columns[name] = dictionary(values, list(stream.agents)) if name == "agent" else _array(values)
-    return columns
+    left_out = contract.COLUMNS - set(kept)
+    return {name: column for name, column in columns.items() if name.partition(".")[0] not in left_out}
 
 
 def _array(values: np.typing.NDArray[Any]) -> pa.Array:

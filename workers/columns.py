@@ -113,8 +113,11 @@ class SpaceColumns:
             buffer[row : row + rows] = values
 
     def zero(self, row: int) -> None:
+        self.fill(row, 0)
+
+    def fill(self, row: int, value: float) -> None:
         for buffer in self._buffers:
-            buffer[row] = 0
+            buffer[row] = value
 
     def arrays(self, name: str, rows: int) -> Iterator[tuple[str, pa.Array]]:
         """(column name, Arrow array over the first `rows`), without copying numbers."""

@@ -112,6 +112,30 @@ def _files(document: dict[str, Any]) -> set[str]:
     return {document["sha256"]} if "sha256" in document else set()
 
 
+COLUMNS = frozenset(("observations", "actions", "rewards", "policy"))
+"""What a run may leave out of its rows."""
+
+
+class Pixels(Message):
+    """Pictures, in the environment's own size where none is given."""
+
+    width: int | None = Field(None, ge=8, le=1024)
+    height: int | None = Field(None, ge=8, le=1024)
+
+
+class Record(Message):
+    """What is recorded of a run. Flags, indices and the table of episodes always are."""
+
+    columns: list[str] = Field(sorted(COLUMNS), description="of `COLUMNS`")
+    infos: list[str] = Field([], description="numbers in the environment's infos, by name")
+    pixels: Pixels | None = None
+
+    @property
+    def watches(self) -> bool:
+        """Whether more is recorded than what steps give anyway."""
+        return bool(self.infos) or self.pixels is not None
+
+
 class Item(Message):
     """A claimed work item: what to simulate and where the chunk goes."""
 
@@ -123,6 +147,7 @@ class Item(Message):
     policy: Policy
     specs: list[SpecRef]
     segments: list[Segment]
+    record: Record = Record()
     batch: int = Field(1, ge=1, description="segments that are simulated in step, their policy asked for all at once")
     object_key: str
     max_ms: int = Field(description="wall-clock limit of the attempt")

@@ -7,7 +7,7 @@ generator: it yields where its players were asked and may answer when others hav
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,12 +40,21 @@ Waits = Generator[None, None, EpisodeResult]
 
 
 def single_episode(
-    simulator: Simulator, seeds: EpisodeSeeds, player: Player, rows: SingleRows, key: EpisodeKey, limit: int, tick: Tick
+    simulator: Simulator,
+    seeds: EpisodeSeeds,
+    player: Player,
+    rows: SingleRows,
+    key: EpisodeKey,
+    limit: int,
+    tick: Tick,
+    *,
+    watched: bool = False,
 ) -> Waits:
-    """An episode of a single agent, cut after `limit` steps; errors are the simulator's."""
+    """An episode of a single agent, cut after `limit` steps; errors are the simulator's. Infos and pictures are
+    recorded of one that is `watched`."""
     observation = simulator.reset(seeds)
     first = rows.rows
-    if isinstance(player, OpenLoopPlayer) and type(simulator).action_mask is Simulator.action_mask:
+    if not watched and isinstance(player, OpenLoopPlayer) and type(simulator).action_mask is Simulator.action_mask:
         row, terminated, truncated = _open_loop(simulator, observation, player, rows, limit, tick)
     else:
         row, terminated, truncated = yield from _closed_loop(simulator, observation, player, rows, limit, tick)
@@ -94,24 +103,27 @@ def _open_loop(
 def _closed_loop(
     simulator: Simulator, observation: object, player: Player, rows: SingleRows, limit: int, tick: Tick
 ) -> Generator[None, None, tuple[int, bool, bool]]:
-    """The loop for policies that look, and for environments where some actions are illegal."""
+    """The loop for policies that look, for environments where some actions are illegal, and for who is watched."""
+    beside = rows.beside
     row = rows.rows
     end = row + limit
     while True:
         rows.reserve(row + 2)
         player.ask(observation, simulator.action_mask(SINGLE_AGENT))
         rows.observations.write(row, observation)
+        beside.see(simulator)
         yield
         action = player.answer()
         rows.actions.write(row, action)
-        if player.extras is not None:
-            rows.extras.write(row, player.extras)
-        observation, reward, terminated, truncated, _ = simulator.step(action)
+        beside.compute(row, player.extras)
+        observation, reward, terminated, truncated, info = simulator.step(action)
         rows.rewards[row] = reward
+        beside.tell(row, info)
         row += 1
         tick(1)
         if terminated or truncated or row == end:
             rows.observations.write(row, observation)
+            beside.see(simulator)
             return row, bool(terminated), bool(truncated)
 
 
@@ -133,15 +145,17 @@ def agents_episode(
     results: dict[Agent, AgentResult] = {}
     t = 0
     while simulator.actors and t < limit:
-        actions, written = {}, {}
+        actions: dict[Agent, Any] = {}
+        written: dict[Agent, int] = {}
         for agent in simulator.actors:
             players[agent].ask(observations[agent], simulator.action_mask(agent))
         yield
         for agent in simulator.actors:
             action = actions[agent] = players[agent].answer()
-            written[agent] = rows[agent].add(agent, t, observations[agent], action, players[agent].extras)
+            shown = None if written else simulator  # one picture of a moment
+            written[agent] = rows[agent].add(agent, t, observations[agent], action, players[agent].extras, shown)
             lengths[agent] += 1
-        observations, rewards, terminations, truncations, _ = simulator.step(actions)
+        observations, rewards, terminations, truncations, infos = simulator.step(actions)
         t += 1
         tick(1)
         over, cut = not simulator.actors, t == limit
@@ -156,8 +170,10 @@ def agents_episode(
                 row = rows[agent].add(agent, t - 1, None, None)
             if row is not None:
                 rows[agent].pay(row, reward, terminated, truncated)
+                rows[agent].beside.tell(row, infos.get(agent) if isinstance(infos, Mapping) else None)
             if ended:
-                rows[agent].add_last(agent, t, observations.get(agent), terminated)
+                shown = None if results else simulator
+                rows[agent].add_last(agent, t, observations.get(agent), terminated, shown)
                 results[agent] = AgentResult(lengths[agent], returns[agent], terminated, truncated)
         live = [agent for agent in live if agent not in results]
     return EpisodeResult(t, results)

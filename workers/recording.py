@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workers import contract
+from workers.beside import Beside
 from workers.columns import Leaf, SpaceColumns, leaves
 
 if TYPE_CHECKING:
@@ -47,11 +49,11 @@ class EpisodeRow(NamedTuple):
 class SingleRows:
     """Rows of single-agent episodes with one schema: the loop writes what is seen, done and paid."""
 
-    def __init__(self, kind: Kind, observations: Leaves, actions: Leaves, extras: Leaves) -> None:
+    def __init__(self, kind: Kind, observations: Leaves, actions: Leaves, beside: Beside) -> None:
         self.kind = kind
         self.observations = SpaceColumns(observations)
         self.actions = SpaceColumns(actions)
-        self.extras = SpaceColumns(extras)
+        self.beside = beside
         self.rewards = np.empty(self.observations.capacity)
         self.rows = 0
         self._episodes: list[tuple[EpisodeKey, int, bool, bool]] = []
@@ -60,14 +62,14 @@ class SingleRows:
         """Make room for rows up to `rows`; `rewards` and the columns' `write` are new objects afterwards."""
         self.observations.reserve(rows)
         self.actions.reserve(rows)
-        self.extras.reserve(rows)
+        self.beside.reserve(rows)
         if rows > len(self.rewards):
             self.rewards = np.concatenate([self.rewards, np.empty(self.observations.capacity - len(self.rewards))])
 
     def end_episode(self, key: EpisodeKey, last_row: int, terminated: bool, truncated: bool) -> None:
         """The episode fills the rows from `self.rows` to `last_row`, which holds its final observation."""
         self.actions.zero(last_row)
-        self.extras.zero(last_row)
+        self.beside.clear(last_row)
         self.rewards[last_row] = 0.0
         self._episodes.append((key, last_row + 1 - self.rows, terminated, truncated))
         self.rows = last_row + 1
@@ -75,18 +77,12 @@ class SingleRows:
     def extend(self, other: SingleRows) -> None:
         """Append another's episodes."""
         self.reserve(self.rows + other.rows)
-        for own, theirs in self._parts(other):
-            own.copy(self.rows, theirs, other.rows)
+        self.observations.copy(self.rows, other.observations, other.rows)
+        self.actions.copy(self.rows, other.actions, other.rows)
+        self.beside.extend(self.rows, other.beside, other.rows)
         self.rewards[self.rows : self.rows + other.rows] = other.rewards[: other.rows]
         self._episodes += other._episodes
         self.rows += other.rows
-
-    def _parts(self, other: SingleRows) -> tuple[tuple[SpaceColumns, SpaceColumns], ...]:
-        return (
-            (self.observations, other.observations),
-            (self.actions, other.actions),
-            (self.extras, other.extras),
-        )
 
     @property
     def agents(self) -> Sequence[Agent]:
@@ -117,11 +113,11 @@ class SingleRows:
 class AgentRows:
     """Rows of several agents' episodes with one schema, in order of episodes, then t."""
 
-    def __init__(self, kind: Kind, observations: Leaves, actions: Leaves, extras: Leaves) -> None:
+    def __init__(self, kind: Kind, observations: Leaves, actions: Leaves, beside: Beside) -> None:
         self.kind = kind
         self.observations = SpaceColumns(observations)
         self.actions = SpaceColumns(actions)
-        self.extras = SpaceColumns(extras)
+        self.beside = beside
         self.rows = 0
         self._codes: dict[Agent, int] = {}
         self._keys: list[EpisodeKey] = []
@@ -149,14 +145,16 @@ class AgentRows:
         observation: Any | None,
         action: Any | None,
         extras: Mapping[str, Any] | None = None,
+        shown: Simulator | None = None,
     ) -> int:
-        """A row, without reward or flags; None stands for zeros. Returns its number."""
+        """A row, without reward or flags; None stands for zeros. Returns its number. Its picture, if there are any, is
+        that of the simulator `shown`."""
         row = self.rows
         self.rows = row + 1
-        if row >= self.observations.capacity or row >= self.actions.capacity or row >= self.extras.capacity:
+        if row >= self.observations.capacity or row >= self.actions.capacity:
             self.observations.reserve(row + 1)
             self.actions.reserve(row + 1)
-            self.extras.reserve(row + 1)
+        self.beside.reserve(row + 1)
         if observation is None:
             self.observations.zero(row)
         else:
@@ -165,10 +163,9 @@ class AgentRows:
             self.actions.zero(row)
         else:
             self.actions.write(row, action)
-        if extras is None:
-            self.extras.zero(row)
-        else:
-            self.extras.write(row, extras)
+        self.beside.clear(row)
+        self.beside.compute(row, extras)
+        self.beside.see(shown)
         if agent not in self._seen:
             self._seen.add(agent)
             self._first.append(row)
@@ -186,8 +183,10 @@ class AgentRows:
         self._terminations[row] = terminated
         self._truncations[row] = truncated
 
-    def add_last(self, agent: Agent, t: int, observation: Any | None, terminated: bool) -> None:
-        row = self.add(agent, t, observation, None)
+    def add_last(
+        self, agent: Agent, t: int, observation: Any | None, terminated: bool, shown: Simulator | None
+    ) -> None:
+        row = self.add(agent, t, observation, None, shown=shown)
         self._last.append(row)
         if terminated:
             self._terminal.append(row)
@@ -195,13 +194,11 @@ class AgentRows:
     def extend(self, other: AgentRows) -> None:
         """Append another's episodes."""
         first, self.rows = self.rows, self.rows + other.rows
-        for own, theirs in (
-            (self.observations, other.observations),
-            (self.actions, other.actions),
-            (self.extras, other.extras),
-        ):
+        for own, theirs in ((self.observations, other.observations), (self.actions, other.actions)):
             own.reserve(self.rows)
             own.copy(first, theirs, other.rows)
+        self.beside.reserve(self.rows)
+        self.beside.extend(first, other.beside, other.rows)
         codes = [self._codes.setdefault(agent, len(self._codes)) for agent in other._codes]
         self._agent += [codes[code] for code in other._agent]
         self._keys += other._keys
@@ -255,7 +252,9 @@ class Recording:
     first_returns: dict[int, list[float]] = field(default_factory=dict)
     """Returns of the first agent, by spec: what cards compare with."""
 
-    def rows_of(self, simulator: Simulator, agent: Agent, extras: Leaves = ()) -> SingleRows | AgentRows:
+    def rows_of(
+        self, simulator: Simulator, agent: Agent, extras: Leaves, record: contract.Record
+    ) -> SingleRows | AgentRows:
         """Where this agent's rows go; `extras` are the columns of what its policy computes beside actions.
 
         Raises
@@ -269,7 +268,7 @@ class Recording:
         schema = (str(kind), observations, actions, extras)
         if schema not in self.streams:
             rows = SingleRows if kind == "single" else AgentRows
-            self.streams[schema] = rows(kind, observations, actions, extras)
+            self.streams[schema] = rows(kind, observations, actions, Beside(extras, record))
         return self.streams[schema]
 
     def extend(self, other: Recording) -> None:

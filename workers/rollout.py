@@ -17,7 +17,7 @@ from env_registry.simulator import SINGLE_AGENT, Agent, Kind
 from workers import contract
 from workers.columns import Leaf
 from workers.episodes import EpisodeResult, Waits, agents_episode, single_episode
-from workers.policies import NO_LIMIT, Policies
+from workers.policies import NO_LIMIT, Policies, Policy
 from workers.recording import AgentRows, EpisodeKey, EpisodeRow, Recording, SingleRows
 from workers.simulators import SimulatorCache, data_mb
 
@@ -138,6 +138,7 @@ class _SegmentRun:
         item = self._item
         with self._failing():
             self.simulator = self._simulators.get(self._spec, item.memory_mb, item.tables, self._copy)
+            self.simulator.inform(bool(item.record.infos))
 
     def run(self, policies: Policies) -> Iterator[None]:
         """Yields where its players are asked."""
@@ -163,9 +164,7 @@ class _SegmentRun:
         }
         self._horizon = min(policy.horizon for policy in self._policies.values())
         self._rows = {
-            agent: self.recording.rows_of(
-                simulator, agent, tuple(Leaf((name,), dtype, shape) for name, dtype, shape in policy.extras)
-            )
+            agent: self.recording.rows_of(simulator, agent, _leaves(policy), self._item.record)
             for agent, policy in self._policies.items()
         }
 
@@ -196,7 +195,9 @@ class _SegmentRun:
     def _single(self, seeds: EpisodeSeeds, key: EpisodeKey, limit: int) -> Waits:
         player = self._policies[SINGLE_AGENT].player(seeds.generator("policy"), key.episode_index)
         rows = cast(SingleRows, self._rows[SINGLE_AGENT])
-        return single_episode(self.simulator, seeds, player, rows, key, limit, self._tick)
+        return single_episode(
+            self.simulator, seeds, player, rows, key, limit, self._tick, watched=self._item.record.watches
+        )
 
     def _agents(self, seeds: EpisodeSeeds, key: EpisodeKey, limit: int) -> Waits:
         players = {
@@ -216,3 +217,7 @@ class _SegmentRun:
         self.recording.episodes += [
             EpisodeRow(key, agent, seeds.environment, *part, wall_us, drawn) for agent, part in result.agents.items()
         ]
+
+
+def _leaves(policy: Policy) -> tuple[Leaf, ...]:
+    return tuple(Leaf((name,), dtype, shape) for name, dtype, shape in policy.extras)

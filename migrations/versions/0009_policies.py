@@ -36,6 +36,7 @@ def upgrade() -> None:
     op.add_column("run", sa.Column("name", sa.Text(), nullable=True))
     op.add_column("run", sa.Column("request_sha256", sa.LargeBinary(), nullable=True))
     op.add_column("run", sa.Column("max_parallel", sa.BigInteger(), nullable=True))
+    op.add_column("run", sa.Column("record", postgresql.JSONB(), server_default="{}", nullable=False))
     op.add_column("run", sa.Column("content_sha256", sa.LargeBinary(), nullable=True))
     op.add_column("run", sa.Column("runtime", sa.Text(), nullable=True))
     op.create_index("ix_run_content", "run", ["cell_id", "content_sha256"], unique=False)
@@ -65,6 +66,15 @@ def downgrade() -> None:
         op.drop_column("work_item", column)
     op.drop_index("ix_run_content", table_name="run")
     op.drop_index("uq_run_name", table_name="run")
-    for column in ("runtime", "content_sha256", "max_parallel", "request_sha256", "name", "seeds", "policies"):
+    for column in (
+        "runtime",
+        "content_sha256",
+        "record",
+        "max_parallel",
+        "request_sha256",
+        "name",
+        "seeds",
+        "policies",
+    ):
         op.drop_column("run", column)
     op.drop_table("policy")

@@ -487,6 +487,31 @@ class Policy(Out):
 # --- runs
 
 
+class Pixels(In):
+    """A PNG of each row's state; in the environment's own size where none is given."""
+
+    width: int | None = Field(None, ge=8, le=1024)
+    height: int | None = Field(None, ge=8, le=1024)
+
+    @model_validator(mode="after")
+    def _both(self) -> Pixels:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("give width and height, or neither")
+        return self
+
+
+class Record(In):
+    """What is recorded. Flags, indices, seeds, drawn parameters and each episode's return always are."""
+
+    columns: list[Literal["observations", "actions", "rewards", "policy"]] = Field(
+        ["observations", "actions", "rewards", "policy"],
+        max_length=4,
+        description="`policy` is what a graph computes beside actions",
+    )
+    infos: list[Label] = Field([], max_length=32, description="numbers in the environment's infos, by name")
+    pixels: Pixels | None = Field(None, description="of environments that draw themselves")
+
+
 class RunCreate(In):
     """Rollouts of policies in every environment of a subset. Exactly one of `subset` and `refs`; one of `episodes`
     and `steps_per_env`. Several policies and seeds are run each with each, in the same episodes."""
@@ -507,6 +532,7 @@ class RunCreate(In):
     name: Name | None = Field(
         None, description="of one run of the cell, for good: the same request again is the same run, another is a 409"
     )
+    record: Record = Record()
     reuse: bool = Field(
         False,
         description="answer with an earlier run of the cell that is this one: the same environments, policies, seeds, "
@@ -572,6 +598,7 @@ class Run(Out):
     steps_per_env: int | None
     seeds: list[int]
     max_parallel: int | None
+    record: dict[str, Any] = Field(description="what is recorded")
     runtime: str | None = Field(description="digest of the engines that the pool had when the run was submitted")
     labels: dict[str, str]
     purpose: Literal["train", "evaluate"]

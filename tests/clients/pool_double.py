@@ -65,6 +65,7 @@ def run_state(state: str = "running", **changes: Any) -> schemas.Run:
         "name": None,
         "policies": ["random"],
         "max_parallel": None,
+        "record": {},
         "runtime": "r" * 64,
         "episodes": None,
         "steps_per_env": 10,

@@ -47,11 +47,11 @@ def test_public_names_are_these() -> None:
     assert set(worldpool.__all__) == {
         *("connect", "aconnect", "Client", "AsyncClient", "__version__"),
         *("Catalogue", "Environment", "EnvironmentDetail", "Facets", "Family", "Me", "Modifier", "RunInfo", "Split"),
-        *("Subset", "Summary", "Report", "Table"),
+        *("Policy", "Subset", "Summary", "Report", "Table"),
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),
-        *("RunFailed", "WaitTimeout"),
+        *("NotRecorded", "RunFailed", "WaitTimeout"),
         *("ProblemError", "Unauthorized", "Forbidden", "NotFound", "Conflict", "Invalid", "RateLimited", "ServerError"),
     }
     assert all(hasattr(worldpool, name) for name in worldpool.__all__)

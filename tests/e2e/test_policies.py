@@ -60,3 +60,14 @@ def test_a_script_that_starts_again_finds_its_run(client: worldpool.Client) -> N
     assert client.runs.create(**asked, reuse=True).id == first.id
     with pytest.raises(worldpool.Conflict, match="found-again"):
         client.runs.get_or_create(name="found-again", refs=["classic/cartpole"], episodes=3)
+
+
+def test_what_is_recorded_is_what_was_asked_for(client: worldpool.Client) -> None:
+    record = {"columns": ["actions", "rewards"], "infos": ["x_position"], "pixels": {"width": 32, "height": 32}}
+    run = client.runs.create(refs=["minigrid/empty"], steps_per_env=20, record=record)
+    (batch,) = run.stream(progress=False)
+    assert batch.pixels[0].startswith(b"\x89PNG")
+    assert np.isnan(batch.infos["x_position"]).all()
+    assert len(batch.rewards) == len(batch.actions) == len(batch)
+    with pytest.raises(worldpool.NotRecorded, match="observations"):
+        _ = batch.observations

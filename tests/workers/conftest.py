@@ -72,6 +72,7 @@ def make_item() -> MakeItem:
         n: int = 0,
         batch: int = 1,
         policy: dict[str, Any] | None = None,
+        record: contract.Record | None = None,
     ) -> contract.Item:
         specs = [env_registry.parse(ref) for ref in refs]
         return contract.Item(
@@ -84,6 +85,7 @@ def make_item() -> MakeItem:
             specs=[contract.SpecRef(ref=spec.ref, digest=spec.digest) for spec in specs],
             segments=segments or [segment(index, episodes=2) for index in range(len(specs))],
             batch=batch,
+            record=record or contract.Record(),
             object_key=f"runs/r/{n}.wpc",
             max_ms=max_ms,
             memory_mb=memory_mb,

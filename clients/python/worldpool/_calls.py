@@ -388,6 +388,7 @@ def create_run(
     seed: int | Sequence[int] = 0,
     max_parallel: int | None = None,
     name: str | None = None,
+    record: Mapping[str, Any] | None = None,
     reuse: bool | None = None,
     labels: Mapping[str, str] | None = None,
     purpose: Literal["train", "evaluate"] = "train",
@@ -401,6 +402,10 @@ def create_run(
     one request for good: the same request again is the same run (see `get_or_create`), another one a `Conflict`. With
     `reuse` an earlier run of equal content and runtime is the answer, whatever its name.
 
+    `record` says what is kept: `{"columns": ["actions", "rewards"]}` leaves the others of observations, actions,
+    rewards and policy out, `{"infos": ["x_position"]}` adds numbers of the environment's infos, `{"pixels": {"width":
+    64, "height": 64}}` (or `{}`) a PNG a row.
+
     Environments that are held out of training are refused; with `purpose="evaluate"` they run, for their scores alone.
     `holdout="carve"` cuts distributions that reach into a holdout; the run's `carved` says how.
     """
@@ -413,6 +418,7 @@ def create_run(
         **_one_or_several("seed", "seeds", seed, int),
         max_parallel=max_parallel,
         name=name,
+        record=record,
         reuse=reuse,
         labels=labels,
         purpose=purpose,
@@ -431,6 +437,7 @@ def get_or_create_run(
     steps_per_env: int | None = None,
     seed: int | Sequence[int] = 0,
     max_parallel: int | None = None,
+    record: Mapping[str, Any] | None = None,
     labels: Mapping[str, str] | None = None,
     purpose: Literal["train", "evaluate"] = "train",
     holdout: Literal["refuse", "carve"] = "refuse",
@@ -446,6 +453,7 @@ def get_or_create_run(
         seed=seed,
         max_parallel=max_parallel,
         name=name,
+        record=record,
         labels=labels,
         purpose=purpose,
         holdout=holdout,

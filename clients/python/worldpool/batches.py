@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from worldpool._columns import Array, as_array, groups, read_stream
 from worldpool.episodes import Episodes
+from worldpool.errors import NotRecorded
 
 if TYPE_CHECKING:
     from worldpool.chunks import Chunk
@@ -87,6 +88,18 @@ class Rows:
         found = [name for name in self._names() if name.startswith("policy.")]
         return {name.removeprefix("policy."): self._column(name) for name in found}
 
+    @property
+    def infos(self) -> dict[str, Array]:
+        """float64 by name: numbers that the step told (see `record` of `runs.create`), NaN where it told none."""
+        found = [name for name in self._names() if name.startswith("infos.")]
+        return {name.removeprefix("infos."): self._column(name) for name in found}
+
+    @property
+    def pixels(self) -> Array:
+        """bytes: a PNG of the state that the row's observation is of. Of several agents the first to act has it, the
+        others None."""
+        return self._column("pixels")
+
     def _column(self, name: str) -> Array:
         raise NotImplementedError
 
@@ -97,7 +110,10 @@ class Rows:
         names = self._names()
         if prefix in names:
             return self._column(prefix)
-        return {name[len(prefix) + 1 :]: self._column(name) for name in names if name.startswith(prefix + ".")}
+        found = {name[len(prefix) + 1 :]: self._column(name) for name in names if name.startswith(prefix + ".")}
+        if not found:
+            raise NotRecorded(f"this run did not record {prefix}")
+        return found
 
 
 class Batch(Rows):
@@ -195,6 +211,8 @@ class Batch(Rows):
         if self.kind == "single" and name in ("agent", "acted"):  # not stored: one agent, who always acts
             value = np.int32(0) if name == "agent" else np.True_
             return np.broadcast_to(value, len(self))
+        if name not in self._names():
+            raise NotRecorded(f"this run did not record {name}")
         column = self._record.column(name)
         if name == "agent":
             return column.indices.to_numpy()  # type: ignore[no-any-return]

@@ -157,3 +157,7 @@ def problem_class(status: int) -> type[ProblemError]:
         429: RateLimited,
     }
     return by_status.get(status, ProblemError)
+
+
+class NotRecorded(WorldpoolError):
+    """The run did not record this column; see `record` of `runs.create`."""

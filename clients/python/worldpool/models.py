@@ -231,6 +231,7 @@ class RunInfo(Model):
     steps_per_env: int | None
     seeds: list[int]
     max_parallel: int | None
+    record: dict[str, Any]
     runtime: str | None
     labels: dict[str, str]
     purpose: str

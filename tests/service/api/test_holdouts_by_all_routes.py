@@ -55,7 +55,7 @@ NAMING = {
 RUN_PROPERTIES = {
     *("subset", "refs"),  # tried below
     *("policy", "policies", "episodes", "steps_per_env", "seed", "seeds", "name", "max_parallel"),  # name no spec
-    *("reuse", "labels", "purpose", "holdout"),
+    *("reuse", "record", "labels", "purpose", "holdout"),
 }
 SUBSET_OPTIONS = {"size", "strategy", "seed", "name", "catalogue"}
 HARMLESS = {

@@ -197,6 +197,9 @@ def test_a_run_that_was_made_before_is_reused_if_asked(pool: Pool, worker: HandW
         ({"policies": ["random", "random"]}, "body"),
         ({"seeds": []}, "body.seeds"),
         ({"max_parallel": 0}, "body.max_parallel"),
+        ({"record": {"columns": ["everything"]}}, "body.record.columns.0"),
+        ({"record": {"pixels": {"width": 64}}}, "body.record.pixels"),
+        ({"record": {"pixels": {"width": 4, "height": 4}}}, "body.record.pixels.width"),
         ({"name": "No"}, "body.name"),
     ],
 )
