@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pyarrow as pa
@@ -57,6 +59,24 @@ def test_every_column_is_a_read_only_view_of_the_bytes_that_arrived(name: str) -
     assert np.shares_memory(array, np.frombuffer(buffer, np.uint8))
     assert not array.flags.writeable
     assert len(array) == len(batch) == sum(LENGTHS) + len(LENGTHS)
+
+
+def test_a_chunk_goes_with_the_last_that_is_held_of_it() -> None:
+    gc.disable()  # megabytes must not wait for the cycle collector
+    try:
+        chunk_ = Chunk.parse(two_roles())
+        gone = weakref.ref(chunk_)
+        batches = chunk_.batches
+        assert chunk_.batches == batches
+        (view, _) = (batch.observations for batch in batches)
+        episodes = list(batches[0].to_episodes())
+        del chunk_, batches
+        assert gone() is episodes[0].batch.chunk
+        del episodes
+        assert gone() is None
+        assert view[0, 0] == 0
+    finally:
+        gc.enable()
 
 
 def test_columns_have_the_types_of_the_format() -> None:

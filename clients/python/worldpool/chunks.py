@@ -9,6 +9,7 @@ import json
 import struct
 from functools import cached_property
 from typing import Any
+from weakref import WeakValueDictionary
 
 import pyarrow as pa
 
@@ -36,7 +37,8 @@ class Chunk:
         self.digests: tuple[str, ...] = tuple(spec["digest"] for spec in self.index["specs"])
         self.steps: int = self.index["steps"]
         *rows, episodes = self.index["streams"]
-        self.batches: tuple[Batch, ...] = tuple(Batch(self, entry, self._stream(entry)) for entry in rows)
+        self._rows = [(entry, self._stream(entry)) for entry in rows]
+        self._batches: WeakValueDictionary[int, Batch] = WeakValueDictionary()
         self._episodes_stream = self._stream(episodes)
 
     @classmethod
@@ -51,7 +53,13 @@ class Chunk:
         return cls(data if isinstance(data, pa.Buffer) else pa.py_buffer(data), seq=seq)
 
     def __repr__(self) -> str:
-        return f"<Chunk seq={self.seq} specs={len(self.specs)} batches={len(self.batches)} steps={self.steps}>"
+        return f"<Chunk seq={self.seq} specs={len(self.specs)} batches={len(self._rows)} steps={self.steps}>"
+
+    @property
+    def batches(self) -> tuple[Batch, ...]:
+        """One for each set of rows with equal columns."""
+        # batches hold their chunk; held by it in turn, megabytes would wait for the cycle collector
+        return tuple(self._batches.setdefault(i, Batch(self, *row)) for i, row in enumerate(self._rows))
 
     @cached_property
     def episodes(self) -> Episodes:
