@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from collections.abc import Mapping, Sequence
@@ -93,11 +94,18 @@ def episode_rows(
     }
 
 
-def single_chunk(lengths: Sequence[int], *, first_episode: int = 0, ref: str = "toy/line@1", size: int = 3) -> bytes:
+def single_chunk(
+    lengths: Sequence[int],
+    *,
+    first_episode: int = 0,
+    ref: str = "toy/line@1",
+    size: int = 3,
+    policy: str = "random",
+) -> bytes:
     """A chunk of one single-agent environment."""
     entries = [(0, first_episode + i, "agent", n, float(n)) for i, n in enumerate(lengths)]
     rows = single_rows(lengths, first_episode=first_episode, size=size)
-    return chunk([ref], [("single", ["agent"], [0], rows)], episode_rows(entries), steps=sum(lengths))
+    return chunk([ref], [("single", ["agent"], [0], rows)], episode_rows(entries), steps=sum(lengths), policy=policy)
 
 
 def chunk(
@@ -106,6 +114,7 @@ def chunk(
     episodes: Columns,
     *,
     steps: int,
+    policy: str = "random",
 ) -> bytes:
     """Row streams are (kind, agents, indices of specs, columns)."""
     agents = list(dict.fromkeys(agent for _, stream_agents, _, _ in streams for agent in stream_agents))
@@ -132,7 +141,7 @@ def chunk(
         "fence": 1,
         "site": "home",
         "runtime": "0" * 64,
-        "policy": {"name": "random@1", "digest": "0" * 64},
+        "policy": {"name": policy, "digest": hashlib.sha256(policy.encode()).hexdigest()},
         "specs": [{"ref": ref, "digest": f"{i:064x}"} for i, ref in enumerate(refs)],
         "streams": entries,
         "episodes": count,

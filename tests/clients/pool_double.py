@@ -121,6 +121,7 @@ class PoolDouble:
 
     environments: list[schemas.Environment] = field(default_factory=lambda: [environment(n) for n in range(25)])
     run: schemas.Run = field(default_factory=run_state)
+    card: dict[str, Any] = field(default_factory=lambda: {"cost": {"step_us": 10.0}})
     chunks: list[bytes] = field(default_factory=lambda: [single_chunk([n], first_episode=n) for n in range(1, 6)])
     refusals: list[tuple[int, dict[str, str], dict[str, Any]]] = field(default_factory=list)
     scripts: list[list[bytes]] = field(default_factory=list)
@@ -208,9 +209,7 @@ class PoolDouble:
 
         @app.get("/v1/environments/{ref:path}")
         async def get(ref: str) -> schemas.EnvironmentDetail:
-            return schemas.EnvironmentDetail(
-                **environment(1).model_dump() | {"ref": ref}, card={"cost": {"step_us": 10.0}}, split=None
-            )
+            return schemas.EnvironmentDetail(**environment(1).model_dump() | {"ref": ref}, card=self.card, split=None)
 
         @app.post("/v1/subsets", status_code=201)
         async def create_subset(request: schemas.SubsetCreate) -> schemas.Subset:

@@ -96,6 +96,8 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["run", "create", "--ref", "a@1", "--episodes", "1", "--label", "colour"],
         ["run", "get", ""],
         ["run", "delete", ".."],
+        ["run", "export", "run_1"],
+        ["run", "export", "run_1", "--out", "x", "--format", "csv"],
         ["run", "wait", "run_1", "--timeout", "-1"],
         ["admin", "quotas", "set", "quota_1"],
         ["admin", "commitment", "set"],

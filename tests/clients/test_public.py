@@ -50,6 +50,7 @@ def test_public_names_are_these() -> None:
         *("Policy", "Subset", "Summary", "Report", "Table"),
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
+        *("Export", "ExportTable", "ExportError"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),
         *("NotRecorded", "RunFailed", "WaitTimeout"),
         *("ProblemError", "Unauthorized", "Forbidden", "NotFound", "Conflict", "Invalid", "RateLimited", "ServerError"),
@@ -98,7 +99,7 @@ def test_both_clients_offer_the_same_calls_with_the_same_parameters() -> None:
 @pytest.mark.parametrize(("sync", "asynchronous"), [(worldpool.Run, worldpool.AsyncRun)])
 def test_both_runs_offer_the_same(sync: type, asynchronous: type) -> None:
     own = {name for name in vars(sync) if not name.startswith("_") and callable(getattr(sync, name))}
-    assert own >= {"stream", "wait", "watch", "cancel", "delete", "refresh", "summary", "scores", "report"}
+    assert own >= {"stream", "export", "wait", "watch", "cancel", "delete", "refresh", "summary", "scores", "report"}
     assert all(
         inspect.signature(getattr(sync, name)).parameters == inspect.signature(getattr(asynchronous, name)).parameters
         for name in own

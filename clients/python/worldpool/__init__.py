@@ -10,6 +10,7 @@ for batch in run.stream():
 """
 
 from worldpool._client import AsyncClient, Client, aconnect, connect
+from worldpool._exports import Export, ExportTable
 from worldpool._runs import AsyncRun, Run
 from worldpool._stream import AsyncStream, Stream
 from worldpool._twins import AsyncPager, Pager
@@ -21,6 +22,7 @@ from worldpool.errors import (
     ConfigurationError,
     Conflict,
     ConnectionFailed,
+    ExportError,
     Forbidden,
     FormatError,
     Invalid,
@@ -67,6 +69,9 @@ __all__ = [
     "EnvironmentDetail",
     "Episode",
     "Episodes",
+    "Export",
+    "ExportError",
+    "ExportTable",
     "Facets",
     "Family",
     "Forbidden",

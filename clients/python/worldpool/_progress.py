@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from rich import progress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from worldpool.models import RunInfo
 
+T = TypeVar("T")
+
 _LINE = "{task.fields[steps]} steps  {task.fields[rate]} steps/s  {task.fields[episodes]} episodes  {task.fields[note]}"
+
+
+def _watched(console: Console, show: bool | None) -> bool:
+    return console.is_terminal or console.is_jupyter if show is None else show
+
+
+def track(items: Sequence[T], what: str, *, show: bool | None) -> Iterable[T]:
+    """The items, with a bar of how many are done. `show=None`: only where someone looks."""
+    console = Console(stderr=True)
+    return progress.track(items, what, console=console, disable=not _watched(console, show))
 
 
 class ProgressBar:
@@ -15,7 +31,7 @@ class ProgressBar:
 
     def __init__(self, show: bool | None) -> None:
         self._console = Console(stderr=True)
-        self._show = self._console.is_terminal or self._console.is_jupyter if show is None else show
+        self._show = _watched(self._console, show)
         self._progress: Progress | None = None
         self._task = TaskID(0)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from pydantic import PrivateAttr
 
 from worldpool import _calls
 from worldpool._cursors import ChunkCursor, StateCursor
+from worldpool._exports import Export, aexport, export
 from worldpool._stream import AsyncStream, Stream, afollow, follow
 from worldpool.models import RunInfo, Score
 from worldpool.summary import Report, Summary
@@ -68,6 +70,31 @@ class Run(RunInfo):
         """
         return Stream(self._client, ChunkCursor(self, seq=after, verify=verify, progress=progress))
 
+    def export(self, path: str | PathLike[str], *, format: str = "parquet", progress: bool | None = None) -> Export:
+        """Its rollouts as files of another library, also while it goes on, until it has ended.
+
+        Takes up what a killed call left behind: what is whole in the folder is not fetched again. With all of it there
+        already, nothing is done.
+
+        Parameters
+        ----------
+        path
+            The folder; new, empty, or of this run's export in this format.
+        format
+            `parquet`: rows with equal columns in `rows-0/*.parquet`, `rows-1/…` each, and `episodes.parquet`.
+            `minari`: a Minari dataset for each environment and policy; single agents only; needs `worldpool[minari]`.
+        progress
+            See `stream`.
+
+        Raises
+        ------
+        ExportError
+            The format cannot hold the run, or the folder holds something else.
+        RunFailed
+            The run failed or was cancelled; what it has is written.
+        """
+        return export(self._client, self, path, format=format, progress=progress)
+
     def watch(self, *, timeout_s: float | None = None) -> Generator[Run]:
         """Its states as they change, until it has ended; raises `WaitTimeout` after `timeout_s` seconds."""
         with closing(follow(self._client, StateCursor(self, timeout_s=timeout_s))) as states:
@@ -120,6 +147,12 @@ class AsyncRun(RunInfo):
     def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> AsyncStream:
         """See `Run.stream`."""
         return AsyncStream(self._client, ChunkCursor(self, seq=after, verify=verify, progress=progress))
+
+    async def export(
+        self, path: str | PathLike[str], *, format: str = "parquet", progress: bool | None = None
+    ) -> Export:
+        """See `Run.export`."""
+        return await aexport(self._client, self, path, format=format, progress=progress)
 
     async def watch(self, *, timeout_s: float | None = None) -> AsyncGenerator[AsyncRun]:
         """See `Run.watch`."""

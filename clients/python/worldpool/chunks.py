@@ -25,8 +25,9 @@ class Chunk:
     """The result of one work item.
 
     It holds one `Batch` for each set of rows with equal columns, so environments with different spaces, or roles of one
-    game with different spaces, are in different batches. `index` is what the worker wrote about it: run, item, site,
-    runtime, policy. `Chunk.parse` reads a stored object.
+    game with different spaces, are in different batches. `policy` names what acted: random, still, or the digest of an
+    upload. `index` is all that the worker wrote about it: run, item, site, runtime, policy. `Chunk.parse` reads an
+    object of a store.
     """
 
     def __init__(self, buffer: pa.Buffer, *, seq: int = 0) -> None:
@@ -36,6 +37,7 @@ class Chunk:
         self.specs: tuple[str, ...] = tuple(spec["ref"] for spec in self.index["specs"])
         self.digests: tuple[str, ...] = tuple(spec["digest"] for spec in self.index["specs"])
         self.steps: int = self.index["steps"]
+        self.policy: str = self.index["policy"]["name"]
         *rows, episodes = self.index["streams"]
         self._rows = [(entry, self._stream(entry)) for entry in rows]
         self._batches: WeakValueDictionary[int, Batch] = WeakValueDictionary()

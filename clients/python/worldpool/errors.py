@@ -6,6 +6,7 @@ WorldpoolError
 │   └── PoolNotFound       no address of a pool is known
 ├── ConnectionFailed       the pool does not answer
 ├── FormatError            an answer that this version cannot read
+├── ExportError            a run cannot be written down like that, or not there
 ├── RunFailed              the run that was followed failed
 ├── WaitTimeout            the run did not end in the time given
 └── ProblemError           the pool refused: RFC 9457 problem details
@@ -47,6 +48,10 @@ class ConnectionFailed(WorldpoolError, ConnectionError):
 
 class FormatError(WorldpoolError, ValueError):
     """Bytes that are not what this version of the client reads."""
+
+
+class ExportError(WorldpoolError):
+    """The format cannot hold the run, what writes it is not installed, or the folder holds something else."""
 
 
 class RunFailed(WorldpoolError):

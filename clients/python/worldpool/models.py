@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
 
+FINISHED = ("succeeded", "failed", "cancelled")
+"""States in which nothing of a run will run any more."""
+
 
 class Model(BaseModel):
     """Base of all answers: immutable, tolerant of new fields."""
@@ -256,7 +259,7 @@ class RunInfo(Model):
     @property
     def ended(self) -> bool:
         """Nothing of it will run any more."""
-        return self.state in ("succeeded", "failed", "cancelled")
+        return self.state in FINISHED
 
 
 class Score(Model):

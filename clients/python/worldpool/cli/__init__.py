@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(error), exit_code(error))
     except ValueError as error:  # of an argument that cannot be sent
         return _failed(str(error), USAGE)
+    except OSError as error:  # of a file
+        return _failed(str(error), PROBLEM)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
-from typing import Annotated, TypeVar, cast, get_args
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar, cast, get_args
 
 import typer
 
@@ -115,6 +116,23 @@ def delete(run: RunId) -> None:
     """Delete a run and its data."""
     with _envs.pool() as pool:
         pool.runs.delete(run)
+
+
+@app.command()
+def export(
+    run: RunId,
+    out: Annotated[Path, typer.Option(help="The folder; the same one again takes up what was left.")],
+    format: Annotated[Literal["parquet", "minari"], typer.Option(help="What to write.")] = "parquet",
+    json: Json = False,
+) -> None:
+    """Write a run down as files, until it has ended. Exit code 3 if it failed or was cancelled."""
+    with _envs.pool() as pool:
+        written = pool.runs.get(run).export(out, format=format)
+        if json:
+            typer.echo(written.model_dump_json(indent=2))
+        else:
+            note(f"{written.episodes:,} episodes, {written.steps:,} steps, in {out}")
+            show_list(written.tables, ("name", "kind", "rows", "refs"), json=False)
 
 
 @app.command()
