@@ -6,12 +6,13 @@ answers that come instead of the right one, and connections that play given byte
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -117,15 +118,16 @@ class Seen:
 
 @dataclass
 class PoolDouble:
-    """`refusals` (status, headers, problem fields) come before right answers; streams play `scripts` and `events`."""
+    """`refusals` (status, headers, problem fields) come before right answers; streams play `scripts` and `events`, and
+    stand still at an event in a script until it is set."""
 
     environments: list[schemas.Environment] = field(default_factory=lambda: [environment(n) for n in range(25)])
     run: schemas.Run = field(default_factory=run_state)
     card: dict[str, Any] = field(default_factory=lambda: {"cost": {"step_us": 10.0}})
     chunks: list[bytes] = field(default_factory=lambda: [single_chunk([n], first_episode=n) for n in range(1, 6)])
     refusals: list[tuple[int, dict[str, str], dict[str, Any]]] = field(default_factory=list)
-    scripts: list[list[bytes]] = field(default_factory=list)
-    events: list[list[bytes]] = field(default_factory=list)
+    scripts: list[Iterable[bytes | threading.Event]] = field(default_factory=list)
+    events: list[Iterable[bytes | threading.Event]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     streaming: threading.Event = field(default_factory=threading.Event)
     """Set when somebody has asked for a stream."""
@@ -441,8 +443,12 @@ def problem(status: int, headers: dict[str, str], fields: dict[str, Any]) -> Res
     return Response(content, status, headers, "application/problem+json")
 
 
-async def play(script: list[bytes]) -> AsyncIterator[bytes]:
+async def play(script: Iterable[bytes | threading.Event]) -> AsyncIterator[bytes]:
     for data in script:
+        if isinstance(data, threading.Event):
+            while not data.is_set():  # noqa: ASYNC110  # set by the test, in another thread
+                await asyncio.sleep(0.005)
+            continue
         if data == BREAK:
             raise ConnectionResetError("torn by the script")
         yield data

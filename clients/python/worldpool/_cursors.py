@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
+import httpx
 from pydantic import ValidationError
 
 from worldpool import _calls
@@ -85,6 +86,7 @@ class Cursor(ABC, Generic[T]):
         self.seq = seq
         self.ended = False
         self.patience = Patience()
+        self.response: httpx.Response | None = None
 
     @abstractmethod
     def connect(self) -> Call[None]:
@@ -93,6 +95,11 @@ class Cursor(ABC, Generic[T]):
     @abstractmethod
     def receive(self, data: bytes) -> Iterator[T]:
         """What these bytes complete."""
+
+    def connected(self, response: httpx.Response) -> None:
+        """The answer that is read from now on."""
+        self.response = response
+        self.patience.connected(time.monotonic())
 
     def silence(self, now: float) -> float:
         """Seconds without a byte after which a connection counts as lost."""
@@ -169,6 +176,11 @@ class ChunkCursor(Cursor[Batch]):
     def connect(self) -> Call[None]:
         self._reader = FrameReader()
         return _calls.stream_run(self.run.id, after=self.seq, media_type=_calls.CHUNK_STREAM)
+
+    def move_to(self, other: ChunkCursor) -> None:
+        """Stand where the other stands."""
+        self.run, self.ended = other.run, other.ended
+        self.seq, self.part, self.steps, self.episodes = other.seq, other.part, other.steps, other.episodes
 
     def receive(self, data: bytes) -> Iterator[Batch]:
         for frame in self._reader.feed(data):

@@ -55,7 +55,9 @@ class Run(RunInfo):
         """Results by kind of holdout, under the run's own split or another one; or told apart `by` other things."""
         return self._client.runs.report(self, split=split, by=by)
 
-    def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> Stream:
+    def stream(
+        self, *, after: int = 0, verify: bool = False, progress: bool | None = None, prefetch: int = 0
+    ) -> Stream:
         """Its batches as numpy views on Arrow memory, as they come, until it has ended.
 
         Parameters
@@ -67,8 +69,12 @@ class Run(RunInfo):
             and TLS have their own checks.
         progress
             Show a progress bar. By default only in terminals (on stderr) and notebooks.
+        prefetch
+            Fetch and decode up to so many batches ahead, so that no loop waits for what has come. Each keeps the memory
+            of its chunk. Positions (`state_dict`, `seq`) are those of what was given.
         """
-        return Stream(self._client, ChunkCursor(self, seq=after, verify=verify, progress=progress))
+        cursor = ChunkCursor(self, seq=after, verify=verify, progress=progress)
+        return Stream(self._client, cursor, prefetch=prefetch)
 
     def export(self, path: str | PathLike[str], *, format: str = "parquet", progress: bool | None = None) -> Export:
         """Its rollouts as files of another library, also while it goes on, until it has ended.
@@ -144,9 +150,12 @@ class AsyncRun(RunInfo):
         """See `Run.report`."""
         return await self._client.runs.report(self, split=split, by=by)
 
-    def stream(self, *, after: int = 0, verify: bool = False, progress: bool | None = None) -> AsyncStream:
+    def stream(
+        self, *, after: int = 0, verify: bool = False, progress: bool | None = None, prefetch: int = 0
+    ) -> AsyncStream:
         """See `Run.stream`."""
-        return AsyncStream(self._client, ChunkCursor(self, seq=after, verify=verify, progress=progress))
+        cursor = ChunkCursor(self, seq=after, verify=verify, progress=progress)
+        return AsyncStream(self._client, cursor, prefetch=prefetch)
 
     async def export(
         self, path: str | PathLike[str], *, format: str = "parquet", progress: bool | None = None

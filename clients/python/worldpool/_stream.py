@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from worldpool._core import LOST
 from worldpool._cursors import ChunkCursor, Cursor, Interrupted
+from worldpool._prefetch import Ahead, AsyncAhead
 from worldpool.batches import Batch
 from worldpool.errors import ProblemError, RunFailed
 from worldpool.models import RunInfo
@@ -25,7 +27,7 @@ def follow(client: Client, cursor: Cursor[T]) -> Generator[T]:
         error: Exception
         try:
             with client._open(cursor.connect(), read_timeout=cursor.silence(time.monotonic())) as response:
-                cursor.patience.connected(time.monotonic())
+                cursor.connected(response)
                 for data in response.iter_raw():
                     yield from cursor.receive(data)
                     if cursor.ended:
@@ -46,7 +48,7 @@ async def afollow(client: AsyncClient, cursor: Cursor[T]) -> AsyncGenerator[T]:
         error: Exception
         try:
             async with client._open(cursor.connect(), read_timeout=cursor.silence(time.monotonic())) as response:
-                cursor.patience.connected(time.monotonic())
+                cursor.connected(response)
                 async for data in response.aiter_raw():
                     for item in cursor.receive(data):
                         yield item
@@ -104,10 +106,15 @@ class Stream(_Position, Iterator[Batch]):
     when the loop over it is left, or as a context manager.
     """
 
-    def __init__(self, client: Client, cursor: ChunkCursor) -> None:
+    def __init__(self, client: Client, cursor: ChunkCursor, *, prefetch: int = 0) -> None:
         self._client = client
         self._cursor = cursor
-        self._batches = _batches(client, cursor)
+        self._prefetch = prefetch
+        self._batches = self._fetched()
+
+    def _fetched(self) -> Generator[Batch] | Ahead:
+        fetch = partial(_batches, self._client)
+        return Ahead(fetch, self._cursor, self._prefetch) if self._prefetch else fetch(self._cursor)
 
     def __next__(self) -> Batch:
         return next(self._batches)
@@ -126,7 +133,7 @@ class Stream(_Position, Iterator[Batch]):
         """Continue from a position that `state_dict` gave."""
         self.close()
         self._move(state)
-        self._batches = _batches(self._client, self._cursor)
+        self._batches = self._fetched()
 
 
 def _batches(client: Client, cursor: ChunkCursor) -> Generator[Batch]:
@@ -147,10 +154,15 @@ def _check(cursor: ChunkCursor) -> None:
 class AsyncStream(_Position, AsyncIterator[Batch]):
     """`Stream` for `async for`. Leave a loop early inside `async with`, so that the connection goes at once."""
 
-    def __init__(self, client: AsyncClient, cursor: ChunkCursor) -> None:
+    def __init__(self, client: AsyncClient, cursor: ChunkCursor, *, prefetch: int = 0) -> None:
         self._client = client
         self._cursor = cursor
-        self._batches = _abatches(client, cursor)
+        self._prefetch = prefetch
+        self._batches = self._fetched()
+
+    def _fetched(self) -> AsyncGenerator[Batch] | AsyncAhead:
+        fetch = partial(_abatches, self._client)
+        return AsyncAhead(fetch, self._cursor, self._prefetch) if self._prefetch else fetch(self._cursor)
 
     async def __anext__(self) -> Batch:
         return await anext(self._batches)
@@ -169,7 +181,7 @@ class AsyncStream(_Position, AsyncIterator[Batch]):
         """Continue from a position that `state_dict` gave."""
         await self.aclose()
         self._move(state)
-        self._batches = _abatches(self._client, self._cursor)
+        self._batches = self._fetched()
 
 
 async def _abatches(client: AsyncClient, cursor: ChunkCursor) -> AsyncGenerator[Batch]:
