@@ -135,7 +135,7 @@ def _edit(world: Any, physics: Mapping[str, Any]) -> None:
 
 
 def _make(module: str, values: Mapping[str, Scalar]) -> Simulator:
-    from env_registry.social.pettingzoo_simulators import ParallelSimulator
+    from env_registry.social.pettingzoo_simulators import Cycle, ParallelSimulator
 
     physics = {name: value for name, value in values.items() if name in _WORLD_NAMES}
     arguments: dict[str, Any] = {name: value for name, value in values.items() if name not in _WORLD_NAMES}
@@ -144,7 +144,7 @@ def _make(module: str, values: Mapping[str, Scalar]) -> Simulator:
             arguments[name] = arguments[name] or None
 
     def build() -> Any:
-        env = import_module(f"mpe2.{module}").parallel_env(**arguments)
+        env = Cycle(import_module(f"mpe2.{module}").raw_env(**arguments))
         _edit(env.unwrapped.world, physics)
         return env
 

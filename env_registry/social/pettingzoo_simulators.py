@@ -63,6 +63,42 @@ class ParallelSimulator(Simulator):
         self._env = None
 
 
+class Cycle:
+    """An AEC environment of whose agents each acts once in a cycle, as a parallel one; agents leave together.
+
+    Steps as PettingZoo's `aec_to_parallel` does, but without wrappers, and looking at agents once a cycle: what each of
+    them would see before its turn is given to nobody there, and costs half of a step in mpe2.
+    """
+
+    def __init__(self, env: Any) -> None:
+        self.unwrapped = env
+        self.possible_agents = env.possible_agents
+        self.observation_space, self.action_space = env.observation_space, env.action_space
+
+    @property
+    def agents(self) -> list[Agent]:
+        agents: list[Agent] = self.unwrapped.agents
+        return agents
+
+    def reset(self, *, seed: int) -> tuple[dict[Agent, Any], dict[Agent, Any]]:
+        env = self.unwrapped
+        env.reset(seed=seed)
+        return {agent: env.observe(agent) for agent in env.agents}, dict(env.infos)
+
+    def step(self, actions: dict[Agent, Any]) -> tuple[dict[Agent, Any], ...]:
+        env = self.unwrapped
+        rewards: dict[Agent, Any] = dict.fromkeys(env.agents, 0)
+        for agent in env.agents:
+            env.step(actions[agent])
+            for other in env.agents:
+                rewards[other] += env.rewards[other]
+        observations = {agent: env.observe(agent) for agent in env.agents}
+        answer = observations, rewards, dict(env.terminations), dict(env.truncations), dict(env.infos)
+        while env.agents and (env.terminations[env.agent_selection] or env.truncations[env.agent_selection]):
+            env.step(None)
+        return answer
+
+
 class TurnSimulator(Simulator):
     """A PettingZoo `AECEnv` whose observations are dicts of `observation` and `action_mask`: one agent acts at a time.
 
