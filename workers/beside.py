@@ -25,6 +25,10 @@ class Beside:
         self._pixels = record.pixels
         self._pictures: list[bytes | None] = []
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._policy.leaves or self._infos.leaves) or self._pixels is not None
+
     def reserve(self, rows: int) -> None:
         self._policy.reserve(rows)
         self._infos.reserve(rows)

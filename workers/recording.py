@@ -119,15 +119,17 @@ class AgentRows:
         self.actions = SpaceColumns(actions)
         self.beside = beside
         self.rows = 0
+        self._noted = bool(beside)
+        self._room = 0
         self._codes: dict[Agent, int] = {}
         self._keys: list[EpisodeKey] = []
         self._key_rows: list[int] = []
         self._agent: list[int] = []
         self._t: list[int] = []
         self._rewards: list[float] = []
-        self._acted: list[bool] = []
-        self._terminations: list[bool] = []
-        self._truncations: list[bool] = []
+        self._idle: list[int] = []  # from here on the numbers of such rows
+        self._terminations: list[int] = []
+        self._truncations: list[int] = []
         self._first: list[int] = []
         self._last: list[int] = []
         self._terminal: list[int] = []
@@ -151,37 +153,42 @@ class AgentRows:
         that of the simulator `shown`."""
         row = self.rows
         self.rows = row + 1
-        if row >= self.observations.capacity or row >= self.actions.capacity:
-            self.observations.reserve(row + 1)
-            self.actions.reserve(row + 1)
-        self.beside.reserve(row + 1)
+        if row == self._room:
+            self._reserve(row + 1)
         if observation is None:
             self.observations.zero(row)
         else:
             self.observations.write(row, observation)
         if action is None:
             self.actions.zero(row)
+            self._idle.append(row)
         else:
             self.actions.write(row, action)
-        self.beside.clear(row)
-        self.beside.compute(row, extras)
-        self.beside.see(shown)
+        if self._noted:
+            self.beside.clear(row)
+            self.beside.compute(row, extras)
+            self.beside.see(shown)
         if agent not in self._seen:
             self._seen.add(agent)
             self._first.append(row)
         self._agent.append(self._codes.setdefault(agent, len(self._codes)))
         self._t.append(t)
-        self._acted.append(action is not None)
         self._rewards.append(0.0)
-        self._terminations.append(False)
-        self._truncations.append(False)
         return row
+
+    def _reserve(self, rows: int) -> None:
+        self.observations.reserve(rows)
+        self.actions.reserve(rows)
+        self._room = min(self.observations.capacity, self.actions.capacity)
+        self.beside.reserve(self._room)
 
     def pay(self, row: int, reward: float, terminated: bool, truncated: bool) -> None:
         """What the step of this row gave its agent."""
         self._rewards[row] = reward
-        self._terminations[row] = terminated
-        self._truncations[row] = truncated
+        if terminated:
+            self._terminations.append(row)
+        if truncated:
+            self._truncations.append(row)
 
     def add_last(
         self, agent: Agent, t: int, observation: Any | None, terminated: bool, shown: Simulator | None
@@ -194,10 +201,9 @@ class AgentRows:
     def extend(self, other: AgentRows) -> None:
         """Append another's episodes."""
         first, self.rows = self.rows, self.rows + other.rows
-        for own, theirs in ((self.observations, other.observations), (self.actions, other.actions)):
-            own.reserve(self.rows)
-            own.copy(first, theirs, other.rows)
-        self.beside.reserve(self.rows)
+        self._reserve(self.rows)
+        self.observations.copy(first, other.observations, other.rows)
+        self.actions.copy(first, other.actions, other.rows)
         self.beside.extend(first, other.beside, other.rows)
         codes = [self._codes.setdefault(agent, len(self._codes)) for agent in other._codes]
         self._agent += [codes[code] for code in other._agent]
@@ -207,13 +213,13 @@ class AgentRows:
             (self._first, other._first),
             (self._last, other._last),
             (self._terminal, other._terminal),
+            (self._idle, other._idle),
+            (self._terminations, other._terminations),
+            (self._truncations, other._truncations),
         ):
             own_rows += [first + row for row in their_rows]
         self._t += other._t
         self._rewards += other._rewards
-        self._acted += other._acted
-        self._terminations += other._terminations
-        self._truncations += other._truncations
 
     @property
     def agents(self) -> Sequence[Agent]:
@@ -228,15 +234,15 @@ class AgentRows:
         rows = np.diff(np.array([*self._key_rows, self.rows]))
         return {
             "rewards": np.array(self._rewards, np.float64),
-            "terminations": np.array(self._terminations, np.bool_),
-            "truncations": np.array(self._truncations, np.bool_),
+            "terminations": _flags(self.rows, self._terminations),
+            "truncations": _flags(self.rows, self._truncations),
             "is_first": _flags(self.rows, self._first),
             "is_last": _flags(self.rows, self._last),
             "is_terminal": _flags(self.rows, self._terminal),
             **_key_columns(self._keys, rows),
             "t": np.array(self._t, np.int32),
             "agent": np.array(self._agent, np.int32),
-            "acted": np.array(self._acted, np.bool_),
+            "acted": ~_flags(self.rows, self._idle),
         }
 
 

@@ -84,7 +84,7 @@ class _DiscretePlayer(OpenLoopPlayer):
         self._used += 1
         if mask is None:
             return self._start + int(u * self._n)
-        legal = np.flatnonzero(mask)
+        (legal,) = mask.nonzero()
         return self._start + int(legal[int(u * len(legal))])
 
 

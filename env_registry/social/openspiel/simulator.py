@@ -51,13 +51,15 @@ class OpenSpielSimulator(Simulator):
         self._player = {agent: player for player, agent in enumerate(self.agents)}
         space = Box(-np.inf, np.inf, (size,), np.float32)
         self.observation_spaces = dict.fromkeys(self.agents, space)
-        self.action_spaces = {agent: Discrete(self._game.num_distinct_actions()) for agent in self.agents}
+        self._actions = self._game.num_distinct_actions()
+        self.action_spaces = {agent: Discrete(self._actions) for agent in self.agents}
         self.actors = ()
         self._state: Any = None
+        self._masks: dict[Agent, NDArray[np.int8]] = {}  # of the present state, as far as asked for
         self._chance = np.random.RandomState()
 
     def reset(self, seeds: EpisodeSeeds) -> dict[Agent, Any]:
-        self._chance = np.random.RandomState(seeds.environment)
+        self._chance.seed(seeds.environment)  # 70 us less than another RandomState
         if self._seeded_by:
             self._game = self._load({**self._parameters, self._seeded_by: seeds.environment})
         self._state = self._game.new_initial_state()
@@ -71,7 +73,7 @@ class OpenSpielSimulator(Simulator):
         else:
             self._state.apply_action(*chosen.values())
         self._pass_chance_nodes()
-        over = self._state.is_terminal()
+        over = not self.actors
         observations = {agent: self._observe(agent) for agent in (self.agents if over else self.actors)}
         rewards = dict(zip(self.agents, self._state.rewards(), strict=True))
         return (
@@ -85,8 +87,11 @@ class OpenSpielSimulator(Simulator):
     def action_mask(self, agent: Agent) -> NDArray[np.int8] | None:
         if not self._masked:
             return None
-        mask = np.zeros(self._game.num_distinct_actions(), dtype=np.int8)
-        mask[self._state.legal_actions(self._player[agent])] = 1
+        mask = self._masks.get(agent)
+        if mask is None:
+            mask = self._masks[agent] = np.zeros(self._actions, np.int8)
+            mask[self._state.legal_actions(self._player[agent])] = 1
+            mask.flags.writeable = False
         return mask
 
     def save(self) -> dict[str, Any] | None:
@@ -100,7 +105,7 @@ class OpenSpielSimulator(Simulator):
             super().load(state)  # refuses
         self._state = self._game.deserialize_state(state["state"])
         self._chance.set_state(("MT19937", state["chance_keys"], state["chance_position"], 0, 0.0))
-        self.actors = self._who_acts()
+        self._present()
 
     @property
     def text(self) -> str:
@@ -114,6 +119,10 @@ class OpenSpielSimulator(Simulator):
         while self._state.is_chance_node():
             outcomes, probabilities = zip(*self._state.chance_outcomes(), strict=True)
             self._state.apply_action(self._chance.choice(outcomes, p=probabilities))
+        self._present()
+
+    def _present(self) -> None:
+        self._masks = {}
         self.actors = self._who_acts()
 
     def _who_acts(self) -> tuple[Agent, ...]:
