@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from workers import contract
 from workers.columns import dictionary, flags
@@ -25,14 +26,14 @@ MAGIC = b"WPCHUNK1"
 FORMAT = 1
 _ALIGNMENT = 64
 _LENGTH = struct.Struct("<I")
-_Stream = tuple[dict[str, Any], pa.Buffer]
+_Stream = tuple[dict[str, Any], pa.RecordBatch]
 
 
 @dataclass(frozen=True)
 class Chunk:
     """The object's bytes, and what the release says of them."""
 
-    data: bytes
+    data: NDArray[np.uint8]
     info: contract.ChunkInfo
 
 
@@ -61,7 +62,7 @@ def write_chunk(item: contract.Item, recording: Recording, *, site: str, runtime
     data = _assemble({**facts, "fence": item.fence, "episodes": episodes, "steps": steps}, streams)
     info = contract.ChunkInfo(
         bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=hashlib.sha256(data.data).hexdigest(),
         rows=sum(about["rows"] for about, _ in streams if about["kind"] != "episodes"),
         episodes=episodes,
         steps=steps,
@@ -114,10 +115,7 @@ def _stream(
     ]
     schema = pa.schema(fields, {"worldpool": _json({**facts, "stream": about})})
     batch = pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(batch)
-    return {**about, "rows": batch.num_rows}, sink.getvalue()
+    return {**about, "rows": batch.num_rows}, batch
 
 
 def _row_columns(stream: SingleRows | AgentRows, kept: Sequence[str]) -> dict[str, pa.Array]:
@@ -131,7 +129,7 @@ def _row_columns(stream: SingleRows | AgentRows, kept: Sequence[str]) -> dict[st
     return {name: column for name, column in columns.items() if name.partition(".")[0] not in left_out}
 
 
-def _array(values: np.typing.NDArray[Any]) -> pa.Array:
+def _array(values: NDArray[Any]) -> pa.Array:
     return flags(values) if values.dtype == np.bool_ else pa.array(values)
 
 
@@ -160,21 +158,33 @@ def _drawn(values: Sequence[float | int | bool | str | None]) -> pa.Array:
     return pa.array([None if value is None else float(value) for value in values], pa.float64())
 
 
-def _assemble(facts: dict[str, Any], streams: Sequence[_Stream]) -> bytes:
-    index = {**facts, "streams": [{**about, "offset": 0, "length": body.size} for about, body in streams]}
+def _assemble(facts: dict[str, Any], streams: Sequence[_Stream]) -> NDArray[np.uint8]:
+    """Everything is written once, to where it belongs: the sizes are found by writing to nowhere."""
+    index = {**facts, "streams": [{**about, "offset": 0, "length": _size(batch)} for about, batch in streams]}
     # Offsets follow from the index they stand in: leave room for their digits, filled up with spaces, as JSON allows.
     room = len(_json(index)) + 16 * len(streams)
-    offset = _padded(12 + room)
-    for entry in index["streams"]:
-        entry["offset"] = offset
-        offset = _padded(offset + entry["length"])
-    text = _json(index).ljust(room)
-    parts: list[bytes | memoryview] = [MAGIC, _LENGTH.pack(room), text]
     end = 12 + room
-    for entry, (_, body) in zip(index["streams"], streams, strict=True):
-        parts += [bytes(entry["offset"] - end), memoryview(body)]
+    for entry in index["streams"]:
+        entry["offset"] = _padded(end)
         end = entry["offset"] + entry["length"]
-    return b"".join(parts)
+    data = np.empty(end, np.uint8)
+    with pa.FixedSizeBufferWriter(pa.py_buffer(data)) as sink:
+        sink.write(MAGIC + _LENGTH.pack(room) + _json(index).ljust(room))
+        for entry, (_, batch) in zip(index["streams"], streams, strict=True):
+            sink.write(bytes(entry["offset"] - sink.tell()))
+            _write(batch, sink)
+    return data
+
+
+def _size(batch: pa.RecordBatch) -> int:
+    sink = pa.MockOutputStream()
+    _write(batch, sink)
+    return int(sink.size())
+
+
+def _write(batch: pa.RecordBatch, sink: pa.NativeFile) -> None:
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
 
 
 def _json(value: Any) -> bytes:

@@ -102,4 +102,4 @@ def record() -> Callable[[contract.Item], DecodedChunk]:
 
 def chunk_bytes(item: contract.Item, files: Mapping[str, Path] | None = None) -> bytes:
     recording = Rollout(SimulatorCache()).run(item, lambda steps: None, files)
-    return write_chunk(item, recording, site="home", runtime="r" * 64).data
+    return write_chunk(item, recording, site="home", runtime="r" * 64).data.tobytes()
