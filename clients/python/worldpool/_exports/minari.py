@@ -149,9 +149,8 @@ def _values(space: gymnasium.Space[Any], name: str, episode: Episode, rows: slic
 
 
 def _beside(episode: Episode) -> dict[str, Any]:
-    """What the policy computed beside the actions, T + 1 rows like all of Minari's infos."""
-    computed = episode._leaves("policy")
-    return {"policy": computed} if isinstance(computed, np.ndarray) or computed else {}
+    """What the policy computed and what steps told beside, T + 1 rows like all of Minari's infos."""
+    return {name: found for name, found in (("policy", episode.policy), ("infos", episode.infos)) if found}
 
 
 def _episodes(chunks: Sequence[Chunk], ref: str) -> Iterator[Episode]:
