@@ -328,6 +328,11 @@ class Run(Owned, Base):
     __table_args__ = (
         Index(None, "cell_id", "id"),
         Index("ix_run_content", "cell_id", "content_sha256"),
+        Index(
+            "ix_run_bounded",
+            "id",
+            postgresql_where=text("max_parallel IS NOT NULL AND state IN ('queued', 'running')"),
+        ),
         Index("uq_run_name", "cell_id", "name", unique=True, postgresql_where=text("name IS NOT NULL")),
     )
 

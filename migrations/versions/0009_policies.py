@@ -39,6 +39,13 @@ def upgrade() -> None:
     op.add_column("run", sa.Column("record", postgresql.JSONB(), server_default="{}", nullable=False))
     op.add_column("run", sa.Column("content_sha256", sa.LargeBinary(), nullable=True))
     op.add_column("run", sa.Column("runtime", sa.Text(), nullable=True))
+    op.create_index(
+        "ix_run_bounded",
+        "run",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("max_parallel IS NOT NULL AND state IN ('queued', 'running')"),
+    )
     op.create_index("ix_run_content", "run", ["cell_id", "content_sha256"], unique=False)
     op.execute("UPDATE run SET policies = ARRAY[policy], seeds = ARRAY[seed]")
     op.alter_column("run", "policies", nullable=False)
@@ -65,6 +72,7 @@ def downgrade() -> None:
     for column in ("batch", "seed", "policy"):
         op.drop_column("work_item", column)
     op.drop_index("ix_run_content", table_name="run")
+    op.drop_index("ix_run_bounded", table_name="run")
     op.drop_index("uq_run_name", table_name="run")
     for column in (
         "runtime",

@@ -66,15 +66,44 @@ async def _workers(session: AsyncSession) -> list[Slots]:
 
 
 async def _pending(session: AsyncSession, *, most: int) -> list[Pending]:
-    rows = await session.execute(_QUEUE, {"most": most})
-    return [Pending(row.id, row.node_id, row.mc, row.memory_mb, row.estimate_ms) for row in rows]
+    room = {row.id: max(row.room, 0) for row in await session.execute(_ROOM)}
+    bounds = {"most": most, "bounded": list(room), "rooms": list(room.values())}
+    return [
+        Pending(row.id, row.node_id, row.mc, row.memory_mb, row.estimate_ms)
+        for row in await session.execute(_QUEUE, bounds)
+    ]
 
+
+_ROOM = text(
+    """
+    SELECT run.id, run.max_parallel - coalesce(live.items, 0) AS room
+    FROM run LEFT JOIN (
+        SELECT work_item.run_id, count(*) AS items FROM lease JOIN work_item ON work_item.id = lease.item_id
+        WHERE lease.state <> 'released' GROUP BY work_item.run_id
+    ) live ON live.run_id = run.id
+    WHERE run.max_parallel IS NOT NULL AND run.state IN ('queued', 'running')
+    """
+)
+"""How many more items of runs that bound them may start."""
 
 _QUEUE = text(
     """
     SELECT i.* FROM quota_node n CROSS JOIN LATERAL (
-        SELECT id, node_id, mc, memory_mb, estimate_ms FROM work_item
-        WHERE node_id = n.id AND state = 'queued' ORDER BY priority DESC, run_id, ordinal LIMIT :most
+        SELECT id, node_id, mc, memory_mb, estimate_ms FROM (
+            (
+                SELECT * FROM work_item
+                WHERE node_id = n.id AND state = 'queued' AND run_id <> ALL(:bounded)
+                ORDER BY priority DESC, run_id, ordinal LIMIT :most
+            )
+            UNION ALL
+            SELECT own.* FROM unnest(CAST(:bounded AS uuid[]), CAST(:rooms AS bigint[])) AS bound(run_id, room)
+            CROSS JOIN LATERAL (
+                SELECT * FROM work_item
+                WHERE node_id = n.id AND state = 'queued' AND run_id = bound.run_id
+                ORDER BY priority DESC, run_id, ordinal LIMIT bound.room
+            ) own
+        ) open
+        ORDER BY priority DESC, run_id, ordinal LIMIT :most
     ) i
     WHERE n.kind = 'cell'
     """

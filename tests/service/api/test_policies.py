@@ -159,6 +159,24 @@ def test_policies_and_seeds_are_run_each_with_each(pool: Pool, worker: HandWorke
     assert pool.get(f"/v1/runs/{run['id']}").json()["state"] == "succeeded"
 
 
+def test_of_a_bounded_run_so_many_items_run_at_once_and_others_take_the_rest(pool: Pool, worker: HandWorker) -> None:
+    bounded = submit(pool, episodes=400, max_parallel=1).json()
+    free = submit(pool, refs=["classic/cartpole"], episodes=100_000).json()
+    assert min(bounded["items_total"], free["items_total"]) > 2
+
+    def running(grants: list[dict[str, Any]]) -> list[str]:
+        return sorted(f"run_{worker.claim(grant)['run_id'].replace('-', '')}" for grant in grants)
+
+    first = worker.grants()
+    assert running(first) == sorted([bounded["id"], free["id"]])
+    assert worker.grants() == []
+    for run in (free, bounded):
+        assert pool.get(f"/v1/runs/{run['id']}").json()["items_running"] == 1
+    pool.post(f"/v1/runs/{free['id']}:cancel")
+    assert worker.grants() == [], "a slot is free, but the run has its one item"
+    pool.post(f"/v1/runs/{bounded['id']}:cancel")
+
+
 def test_a_named_request_is_one_run(pool: Pool) -> None:
     first, again = (submit(pool, name="sweep", seeds=[1, 2]) for _ in range(2))
     assert first.json()["id"] == again.json()["id"]
