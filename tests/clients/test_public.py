@@ -51,6 +51,7 @@ def test_public_names_are_these() -> None:
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
         *("Export", "ExportTable", "ExportError"),
+        *("Transitions", "Windows"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),
         *("NotRecorded", "RunFailed", "WaitTimeout"),
         *("ProblemError", "Unauthorized", "Forbidden", "NotFound", "Conflict", "Invalid", "RateLimited", "ServerError"),
@@ -60,7 +61,7 @@ def test_public_names_are_these() -> None:
 
 def test_modules_are_private_but_for_those_that_define_public_types() -> None:
     modules = {module.name for module in pkgutil.iter_modules(worldpool.__path__) if not module.name.startswith("_")}
-    assert modules == {"batches", "chunks", "cli", "episodes", "errors", "models", "summary"}
+    assert modules == {"batches", "chunks", "cli", "episodes", "errors", "models", "summary", "windows"}
 
 
 @pytest.mark.parametrize("name", [name for name in worldpool.__all__ if name != "__version__"])

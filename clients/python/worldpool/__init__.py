@@ -52,6 +52,7 @@ from worldpool.models import (
     Table,
 )
 from worldpool.summary import Report, Summary
+from worldpool.windows import Transitions, Windows
 
 __all__ = [
     "AsyncClient",
@@ -96,8 +97,10 @@ __all__ = [
     "Subset",
     "Summary",
     "Table",
+    "Transitions",
     "Unauthorized",
     "WaitTimeout",
+    "Windows",
     "WorldpoolError",
     "__version__",
     "aconnect",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from worldpool.errors import FormatError
 
 Array = NDArray[Any]
+ArrayOrDict = Array | dict[str, Array]
 
 
 def read_stream(buffer: pa.Buffer) -> pa.RecordBatch:

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from worldpool._columns import Array, as_array, groups, read_stream
+from worldpool._columns import Array, ArrayOrDict, as_array, groups, read_stream
 from worldpool.episodes import Episodes
 from worldpool.errors import NotRecorded
+from worldpool.windows import Transitions, Windows
 
 if TYPE_CHECKING:
     from worldpool.chunks import Chunk
-
-ArrayOrDict = Array | dict[str, Array]
 
 
 class Rows:
@@ -25,6 +24,9 @@ class Rows:
     An episode of T steps has T+1 rows (RLDS): row t holds what was observed at t, the action taken on it, and the
     reward and flags that this step gave. The last row (`is_last`) holds the final observation only.
     """
+
+    kind: str
+    """`single`, `parallel` or `turn`."""
 
     @property
     def observations(self) -> ArrayOrDict:
@@ -100,6 +102,29 @@ class Rows:
         others None."""
         return self._column("pixels")
 
+    def records(self, name: str) -> bool:
+        """Whether the run recorded `observations`, `actions`, `rewards`, `policy`, `infos` or `pixels`."""
+        return any(column == name or column.startswith(name + ".") for column in self._names())
+
+    def windows(self, length: int, *, stride: int | None = None, pad: bool = True) -> Windows:
+        """Windows of `length` steps of each trajectory: what one agent did in one episode.
+
+        Parameters
+        ----------
+        length
+            Steps of a window.
+        stride
+            Steps from the beginning of one to that of the next, up to the first that reaches the end of the
+            trajectory; by default `length`.
+        pad
+            Fill up the last one where steps are missing (`mask`), rather than leave it out.
+        """
+        return Windows(self, length, stride=stride, pad=pad)
+
+    def n_step(self, n: int, *, gamma: float) -> Transitions:
+        """A transition from every step to the observation up to `n` steps later, with rewards discounted by `gamma`."""
+        return Transitions(self, n, gamma=gamma)
+
     def _column(self, name: str) -> Array:
         raise NotImplementedError
 
@@ -126,7 +151,7 @@ class Batch(Rows):
 
     def __init__(self, chunk: Chunk, entry: dict[str, Any], buffer: pa.Buffer) -> None:
         self.chunk = chunk
-        self.kind: str = entry["kind"]
+        self.kind = entry["kind"]
         self.agents: tuple[str, ...] = tuple(entry["agents"])
         self._entry = entry
         self._buffer = buffer
@@ -224,6 +249,7 @@ class Episode(Rows):
 
     def __init__(self, batch: Batch, rows: slice, outcomes: Episodes) -> None:
         self.batch = batch
+        self.kind = batch.kind
         self.rows = rows
         self.outcomes = outcomes
 
