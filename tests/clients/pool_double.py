@@ -165,6 +165,15 @@ class PoolDouble:
                 yield chunk_frame(seq, data)
         yield state_frame("end", self.run.model_copy(update={"state": "succeeded", "chunks": len(self.chunks)}))
 
+    def states(self) -> Iterator[bytes]:
+        """Half of the chunks, then the end."""
+        for kind, state, chunks in (
+            ("progress", "running", len(self.chunks) // 2),
+            ("end", "succeeded", len(self.chunks)),
+        ):
+            run = self.run.model_copy(update={"state": state, "chunks": chunks})
+            yield f"event: {kind}\ndata: {run.model_dump_json()}\n\n".encode()
+
     def _build(self) -> FastAPI:
         app = FastAPI()
 
@@ -276,9 +285,14 @@ class PoolDouble:
         @app.get("/v1/runs/{run_id}/stream")
         async def stream(request: Request, run_id: str, after: int = 0) -> StreamingResponse:
             self.streaming.set()
-            scripts = self.events if request.headers["accept"] == "text/event-stream" else self.scripts
-            script = scripts.pop(0) if scripts else list(self.stream(after))
+            events = request.headers["accept"] == "text/event-stream"
+            scripts = self.events if events else self.scripts
+            script = scripts.pop(0) if scripts else list(self.states() if events else self.stream(after))
             return StreamingResponse(play(script))
+
+        @app.get("/v1/runs/{run_id}/chunks/{seq}")
+        async def get_chunk(run_id: str, seq: int) -> Response:
+            return Response(self.chunks[seq - 1])
 
         @app.get("/v1/runs/{run_id}")
         async def get_run(run_id: str) -> schemas.Run:

@@ -7,6 +7,7 @@ import operator
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from reprlib import repr as shorten
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 from worldpool import models
 from worldpool._core import Call, PageCall, a_str, body, query, reader
 from worldpool._tables import Source, columns_of
+from worldpool.chunks import Chunk
 from worldpool.models import Page, RunInfo, Subset
 from worldpool.summary import Report, Summary
 
@@ -519,6 +521,13 @@ def stream_run(run: str, *, after: int, media_type: str) -> Call[None]:
     headers = {"Accept": media_type, "Accept-Encoding": "identity"}
     path = f"{_run_path(run)}/stream"
     return Call(method="GET", path=path, read=_nothing, params=query(after=after), headers=headers)
+
+
+def get_chunk(run: RunInfo, seq: int) -> Call[Chunk]:
+    """A single chunk."""
+    headers = {"Accept-Encoding": "identity"}
+    path = f"{_run_path(run)}/chunks/{seq}"
+    return Call(method="GET", path=path, read=partial(Chunk.parse, seq=seq), headers=headers)
 
 
 def _run_path(run: RunInfo | str) -> str:

@@ -69,6 +69,7 @@ class Client:
 
     def __init__(self, *, url: str, api_key: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url
+        self._api_key = api_key
         self._http = httpx.Client(**_settings(url, api_key), transport=transport)
 
     def __enter__(self) -> Self:
@@ -156,6 +157,7 @@ class AsyncClient:
 
     def __init__(self, *, url: str, api_key: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.url = url
+        self._api_key = api_key
         self._http = httpx.AsyncClient(**_settings(url, api_key), transport=transport)
 
     async def __aenter__(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PrivateAttr
 
@@ -17,6 +17,8 @@ from worldpool.models import RunInfo, Score
 from worldpool.summary import Report, Summary
 
 if TYPE_CHECKING:
+    from torch.utils.data import IterableDataset
+
     from worldpool._client import AsyncClient, Client
 
 
@@ -101,6 +103,27 @@ class Run(RunInfo):
         """
         return export(self._client, self, path, format=format, progress=progress)
 
+    def as_torch(
+        self, *, length: int | None = None, stride: int | None = None, after: int = 0, share: tuple[int, int] = (0, 1)
+    ) -> IterableDataset[dict[str, Any]]:
+        """Its rollouts as a dataset of PyTorch, as they come, until it has ended. Needs `worldpool[torch]`.
+
+        A sample is a window or a whole episode of one agent: a dict of `observations` (one more than steps), `actions`,
+        `rewards`, `terminations`, `truncations`, `mask`, `observed`, `is_first` and `policy` (see `Windows`), and of
+        `ref` and `agent`. Workers of a DataLoader divide the chunks: each is read by one of them, so every sample comes
+        once. The default collation wants equal columns: environments with other spaces are better run apart.
+
+        Parameters
+        ----------
+        length, stride
+            See `Batch.windows`. Without a length samples are whole episodes.
+        after
+            Leave out the chunks up to this seq.
+        share
+            (index, of): only this part of the chunks, where several processes train together.
+        """
+        return _torch_dataset(self._client, self, length=length, stride=stride, after=after, share=share)
+
     def watch(self, *, timeout_s: float | None = None) -> Generator[Run]:
         """Its states as they change, until it has ended; raises `WaitTimeout` after `timeout_s` seconds."""
         with closing(follow(self._client, StateCursor(self, timeout_s=timeout_s))) as states:
@@ -163,6 +186,12 @@ class AsyncRun(RunInfo):
         """See `Run.export`."""
         return await aexport(self._client, self, path, format=format, progress=progress)
 
+    def as_torch(
+        self, *, length: int | None = None, stride: int | None = None, after: int = 0, share: tuple[int, int] = (0, 1)
+    ) -> IterableDataset[dict[str, Any]]:
+        """See `Run.as_torch`; the dataset itself is synchronous."""
+        return _torch_dataset(self._client, self, length=length, stride=stride, after=after, share=share)
+
     async def watch(self, *, timeout_s: float | None = None) -> AsyncGenerator[AsyncRun]:
         """See `Run.watch`."""
         async with aclosing(afollow(self._client, StateCursor(self, timeout_s=timeout_s))) as states:
@@ -175,3 +204,20 @@ class AsyncRun(RunInfo):
         async for _ in afollow(self._client, cursor):
             pass
         return self._bound(self._client, cursor.run)
+
+
+def _torch_dataset(
+    client: Client | AsyncClient,
+    run: RunInfo,
+    *,
+    length: int | None,
+    stride: int | None,
+    after: int,
+    share: tuple[int, int],
+) -> IterableDataset[dict[str, Any]]:
+    """See `Run.as_torch`."""
+    try:
+        from worldpool._torch import RunDataset
+    except ImportError as error:
+        raise ImportError(f'datasets need {error.name}: pip install "worldpool[torch]"') from error
+    return RunDataset(client.url, client._api_key, run, length=length, stride=stride, after=after, share=share)
