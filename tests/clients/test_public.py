@@ -51,7 +51,7 @@ def test_public_names_are_these() -> None:
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
         *("Export", "ExportTable", "ExportError"),
-        *("Transitions", "Windows"),
+        *("Transitions", "Windows", "PolicyClock"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),
         *("NotRecorded", "RunFailed", "WaitTimeout"),
         *("ProblemError", "Unauthorized", "Forbidden", "NotFound", "Conflict", "Invalid", "RateLimited", "ServerError"),

@@ -11,6 +11,7 @@ for batch in run.stream():
 
 from worldpool._client import AsyncClient, Client, aconnect, connect
 from worldpool._exports import Export, ExportTable
+from worldpool._policies import PolicyClock
 from worldpool._runs import AsyncRun, Run
 from worldpool._stream import AsyncStream, Stream
 from worldpool._twins import AsyncPager, Pager
@@ -84,6 +85,7 @@ __all__ = [
     "NotRecorded",
     "Pager",
     "Policy",
+    "PolicyClock",
     "PoolNotFound",
     "ProblemError",
     "RateLimited",

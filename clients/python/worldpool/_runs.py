@@ -12,6 +12,7 @@ from pydantic import PrivateAttr
 from worldpool import _calls
 from worldpool._cursors import ChunkCursor, StateCursor
 from worldpool._exports import Export, aexport, export
+from worldpool._policies import Freshness, PolicyClock
 from worldpool._stream import AsyncStream, Stream, afollow, follow
 from worldpool.models import RunInfo, Score
 from worldpool.summary import Report, Summary
@@ -58,7 +59,14 @@ class Run(RunInfo):
         return self._client.runs.report(self, split=split, by=by)
 
     def stream(
-        self, *, after: int = 0, verify: bool = False, progress: bool | None = None, prefetch: int = 0
+        self,
+        *,
+        after: int = 0,
+        verify: bool = False,
+        progress: bool | None = None,
+        prefetch: int = 0,
+        clock: PolicyClock | None = None,
+        max_policy_lag: int | None = None,
     ) -> Stream:
         """Its batches as numpy views on Arrow memory, as they come, until it has ended.
 
@@ -74,9 +82,12 @@ class Run(RunInfo):
         prefetch
             Fetch and decode up to so many batches ahead, so that no loop waits for what has come. Each keeps the memory
             of its chunk. Positions (`state_dict`, `seq`) are those of what was given.
+        clock, max_policy_lag
+            Leave out batches whose policy is more than so many versions behind the newest of the clock when their turn
+            comes; `stream.stale` counts them. A policy that is none of its versions is a `ValueError`.
         """
         cursor = ChunkCursor(self, seq=after, verify=verify, progress=progress)
-        return Stream(self._client, cursor, prefetch=prefetch)
+        return Stream(self._client, cursor, prefetch=prefetch, freshness=Freshness(clock, max_policy_lag))
 
     def export(self, path: str | PathLike[str], *, format: str = "parquet", progress: bool | None = None) -> Export:
         """Its rollouts as files of another library, also while it goes on, until it has ended.
@@ -174,11 +185,18 @@ class AsyncRun(RunInfo):
         return await self._client.runs.report(self, split=split, by=by)
 
     def stream(
-        self, *, after: int = 0, verify: bool = False, progress: bool | None = None, prefetch: int = 0
+        self,
+        *,
+        after: int = 0,
+        verify: bool = False,
+        progress: bool | None = None,
+        prefetch: int = 0,
+        clock: PolicyClock | None = None,
+        max_policy_lag: int | None = None,
     ) -> AsyncStream:
         """See `Run.stream`."""
         cursor = ChunkCursor(self, seq=after, verify=verify, progress=progress)
-        return AsyncStream(self._client, cursor, prefetch=prefetch)
+        return AsyncStream(self._client, cursor, prefetch=prefetch, freshness=Freshness(clock, max_policy_lag))
 
     async def export(
         self, path: str | PathLike[str], *, format: str = "parquet", progress: bool | None = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from worldpool._core import LOST
 from worldpool._cursors import ChunkCursor, Cursor, Interrupted
+from worldpool._policies import Freshness
 from worldpool._prefetch import Ahead, AsyncAhead
 from worldpool.batches import Batch
 from worldpool.errors import ProblemError, RunFailed
@@ -68,6 +69,12 @@ class _Position:
     """What both streams know and keep."""
 
     _cursor: ChunkCursor
+    _freshness: Freshness
+
+    @property
+    def stale(self) -> int:
+        """Batches left out because their policy was more than `max_policy_lag` versions behind."""
+        return self._freshness.stale
 
     @property
     def run(self) -> RunInfo:
@@ -106,9 +113,12 @@ class Stream(_Position, Iterator[Batch]):
     when the loop over it is left, or as a context manager.
     """
 
-    def __init__(self, client: Client, cursor: ChunkCursor, *, prefetch: int = 0) -> None:
+    def __init__(
+        self, client: Client, cursor: ChunkCursor, *, prefetch: int = 0, freshness: Freshness | None = None
+    ) -> None:
         self._client = client
         self._cursor = cursor
+        self._freshness = freshness or Freshness()
         self._prefetch = prefetch
         self._batches = self._fetched()
 
@@ -117,7 +127,9 @@ class Stream(_Position, Iterator[Batch]):
         return Ahead(fetch, self._cursor, self._prefetch) if self._prefetch else fetch(self._cursor)
 
     def __next__(self) -> Batch:
-        return next(self._batches)
+        while not self._freshness.keeps(batch := next(self._batches)):
+            pass
+        return batch
 
     def __enter__(self) -> Self:
         return self
@@ -154,9 +166,12 @@ def _check(cursor: ChunkCursor) -> None:
 class AsyncStream(_Position, AsyncIterator[Batch]):
     """`Stream` for `async for`. Leave a loop early inside `async with`, so that the connection goes at once."""
 
-    def __init__(self, client: AsyncClient, cursor: ChunkCursor, *, prefetch: int = 0) -> None:
+    def __init__(
+        self, client: AsyncClient, cursor: ChunkCursor, *, prefetch: int = 0, freshness: Freshness | None = None
+    ) -> None:
         self._client = client
         self._cursor = cursor
+        self._freshness = freshness or Freshness()
         self._prefetch = prefetch
         self._batches = self._fetched()
 
@@ -165,7 +180,9 @@ class AsyncStream(_Position, AsyncIterator[Batch]):
         return AsyncAhead(fetch, self._cursor, self._prefetch) if self._prefetch else fetch(self._cursor)
 
     async def __anext__(self) -> Batch:
-        return await anext(self._batches)
+        while not self._freshness.keeps(batch := await anext(self._batches)):
+            pass
+        return batch
 
     async def __aenter__(self) -> Self:
         return self
