@@ -43,7 +43,8 @@ def opened(url: str) -> ObjectStore:
 
 
 async def read(url: str, key: str) -> AsyncIterator[bytes]:
-    """The object's bytes in parts.
+    """The object's bytes in parts, each asked for by its range: a local file's own stream gives it in pieces of 8 KiB,
+    which costs ten times the processor.
 
     Raises
     ------
@@ -51,9 +52,10 @@ async def read(url: str, key: str) -> AsyncIterator[bytes]:
         The store does not have it, or does not answer.
     """
     with _expected_to(f"give {key}"):
-        found = await obstore.get_async(opened(url), key)
-        async for part in found.stream(min_chunk_size=PART):
-            yield bytes(part)
+        found = opened(url)
+        size = (await obstore.head_async(found, key))["size"]
+        for start in range(0, size, PART):
+            yield bytes(await obstore.get_range_async(found, key, start=start, end=min(start + PART, size)))
 
 
 async def read_range(url: str, key: str, start: int, end: int) -> bytes:
