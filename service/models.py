@@ -303,10 +303,10 @@ class Run(Owned, Base):
     steps_per_env: Mapped[int | None]
     seeds: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     name: Mapped[str | None]
-    request_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    request_sha256: Mapped[Any] = mapped_column(LargeBinary, nullable=True)  # `bytes` is a column here
     max_parallel: Mapped[int | None]
     record: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
-    content_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    content_sha256: Mapped[Any] = mapped_column(LargeBinary, nullable=True)
     runtime: Mapped[str | None]
     labels: Mapped[dict[str, Any]]
     purpose: Mapped[str] = mapped_column(default="train", server_default="train")
