@@ -8,7 +8,7 @@ two of them can wait for each other. Counters move only together with lease rows
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -62,6 +62,11 @@ PAYER = {
 }
 
 
+Takers = Mapping[UUID, Iterator[UUID]]
+"""By worker, the attempts of its slots that wait for an item at this moment."""
+_NOBODY: Iterator[UUID] = iter(())
+
+
 class StaleGrant(Exception):
     """The pool changed between the plan and the grant; nothing was granted, plan again."""
 
@@ -108,8 +113,11 @@ def object_key(run_id: UUID, item_id: UUID, fence: int) -> str:
 # --- grant
 
 
-async def grant(session: AsyncSession, grants: Sequence[Grant], *, epoch: int, now: datetime) -> list[Outbox]:
-    """Turn planned grants into leases and messages, all or none. The caller holds the root lock and commits.
+async def grant(
+    session: AsyncSession, grants: Sequence[Grant], *, epoch: int, now: datetime, takers: Takers | None = None
+) -> list[Outbox]:
+    """Turn planned grants into leases, all or none: those of workers in `takers` are started at once, the others get a
+    message. The caller holds the root lock and commits.
 
     Raises
     ------
@@ -135,9 +143,13 @@ async def grant(session: AsyncSession, grants: Sequence[Grant], *, epoch: int, n
         )
         for g in grants
     ]
+    for lease in leases:
+        attempt = next((takers or {}).get(lease.worker_id, _NOBODY), None)
+        if attempt is not None:
+            _start(lease, attempt, now=now)
     session.add_all(leases)
     await session.flush()
-    return await _promise(session, leases)
+    return await _promise(session, [lease for lease in leases if lease.state == LeaseState.GRANTED])
 
 
 async def _take_items(session: AsyncSession, grants: Sequence[Grant]) -> dict[UUID, int]:
@@ -225,6 +237,8 @@ async def ancestors(session: AsyncSession, leaves: Iterable[UUID]) -> dict[UUID,
 
 
 async def _promise(session: AsyncSession, leases: Sequence[Lease]) -> list[Outbox]:
+    if not leases:
+        return []
     workers = {lease.worker_id for lease in leases}
     sites = dict((await session.execute(select(Worker.id, Worker.site_id).where(Worker.id.in_(workers)))).all())
     messages = [
@@ -275,9 +289,30 @@ async def claim(
         raise Gone("the lease has ended or was never this worker's")
     lease, item, run = row
     if lease.state == LeaseState.GRANTED:
-        lease.state, lease.attempt, lease.claimed_at, lease.seen_at = LeaseState.RUNNING, request.attempt, now, now
+        _start(lease, request.attempt, now=now)
     elif lease.attempt != request.attempt:
         raise Conflict("another attempt has claimed the lease")
+    return await _item(session, lease, item, run)
+
+
+def _start(lease: Lease, attempt: UUID, *, now: datetime) -> None:
+    lease.state, lease.attempt, lease.claimed_at, lease.seen_at = LeaseState.RUNNING, attempt, now, now
+
+
+async def started(
+    session: AsyncSession, workers: Iterable[UUID], attempts: Iterable[UUID]
+) -> dict[UUID, contract.Item]:
+    """What these attempts of the workers run, by attempt."""
+    rows = await session.execute(
+        select(Lease, WorkItem, Run)
+        .join(WorkItem, WorkItem.id == Lease.item_id)
+        .join(Run, Run.id == WorkItem.run_id)
+        .where(Lease.worker_id.in_(workers), Lease.attempt.in_(attempts), Lease.state != LeaseState.RELEASED)
+    )
+    return {lease.attempt: await _item(session, lease, item, run) for lease, item, run in rows.all() if lease.attempt}
+
+
+async def _item(session: AsyncSession, lease: Lease, item: WorkItem, run: Run) -> contract.Item:
     specs = [contract.SpecRef(**spec) for spec in item.specs]
     document = await policies.document(session, run.cell_id, item.policy)
     return contract.Item(
@@ -301,11 +336,12 @@ async def claim(
 # --- the gate
 
 
-async def end(session: AsyncSession, endings: Sequence[Ending], *, now: datetime) -> list[bool]:
+async def end(session: AsyncSession, endings: Sequence[Ending], *, now: datetime, wake: bool = True) -> list[bool]:
     """End leases. For each: true if it ended now, by this, or had ended before in just this way (the answer was lost).
 
     In one transaction, which the caller commits: the lease's only terminal transition, the counters of its path, its
-    usage, and its item done, queued again or given up. Takes the root lock.
+    usage, and its item done, queued again or given up. Takes the root lock. The scheduler is woken to fill the room,
+    unless the caller does that itself.
     """
     wishes = {ending.lease_id: ending for ending in reversed(endings)}
     await capacity.lock_root(session)
@@ -314,7 +350,8 @@ async def end(session: AsyncSession, endings: Sequence[Ending], *, now: datetime
     if ended:
         await _vacate(session, ended, now=now)
         await items.settle(session, ended, now=now)
-        await db.notify(session, db.SCHEDULE)
+        if wake:
+            await db.notify(session, db.SCHEDULE)
     answers = []
     for ending in endings:
         won = passed.pop(ending.lease_id, None)

@@ -97,14 +97,16 @@ class Agent:
             return
         worker = self._worker
         item = self._claim(grant, worker.worker_id)
-        if item is None:
-            return
-        lease = self._leases.hold(grant)
+        while item is not None:
+            item = self._run(item, worker)
+
+    def _run(self, item: contract.Item, worker: contract.Registered) -> contract.Item | None:
+        """Run an item and release it; answers the item to go on with."""
+        lease = self._leases.hold(contract.Grant(lease_id=item.lease_id, fence=item.fence))
         try:
             job = self._job(item, worker)
             attempt = self._attempt(job, lease)
-            if attempt is not None:
-                self._release(job, lease, worker.worker_id, attempt)
+            return None if attempt is None else self._release(job, lease, worker.worker_id, attempt)
         finally:
             self._leases.drop(lease)
 
@@ -137,8 +139,9 @@ class Agent:
         item = item.model_copy(update={"memory_mb": max(item.memory_mb, self._slot_mb)})
         return frames.Job(item=item, site=worker.site, runtime=self._runtime, store_url=worker.store_url)
 
-    def _release(self, job: frames.Job, lease: Lease, worker_id: UUID, attempt: Attempt) -> None:
-        """Until the fence has passed, because a release may be sent twice; a chunk that was not taken is removed."""
+    def _release(self, job: frames.Job, lease: Lease, worker_id: UUID, attempt: Attempt) -> contract.Item | None:
+        """Until the fence has passed, because a release may be sent twice; a chunk that was not taken is removed.
+        Answers what the slot goes on with."""
         release = contract.Release(
             worker_id=worker_id,
             fence=lease.fence,
@@ -147,21 +150,23 @@ class Agent:
             detail=attempt.detail,
             chunk=attempt.chunk,
             cpu_ms=attempt.cpu_ms,
+            take=None if self._draining else uuid4(),
         )
         for _ in _attempts(lambda: not self._leases.fenced(time.monotonic())):
             try:
                 released = self._api.release(lease.lease_id, release)
             except Refused as error:
                 log.warning("lease.release_refused", lease=str(lease.lease_id), cause=str(error))
-                return
+                return None
             except Unavailable as error:
                 log.warning("lease.release_failed", lease=str(lease.lease_id), cause=str(error))
                 continue
             log.info("lease.released", lease=str(lease.lease_id), outcome=release.outcome, accepted=released.accepted)
             if attempt.chunk is not None and not released.accepted:
                 store.delete(job.store_url, job.item.object_key)
-            return
+            return released.next
         log.warning("lease.given_up", lease=str(lease.lease_id))  # the service collects what it left in the store
+        return None
 
     # --- heartbeats
 

@@ -206,7 +206,11 @@ class Release(Message):
     detail: str | None = Field(None, max_length=4000)
     chunk: ChunkInfo | None = None
     cpu_ms: int = Field(0, ge=0)
+    take: UUID | None = Field(
+        None, description="the attempt that goes on with the slot's next item, also when sent again"
+    )
 
 
 class Released(Message):
     accepted: bool = Field(description="false: the lease had ended before; the chunk was not taken")
+    next: Item | None = Field(None, description="what the slot goes on with, claimed already")

@@ -53,7 +53,7 @@ async def release(site: WorkingSite, parts: PartsDep, lease_id: UUID, request: c
         chunk=request.chunk,
         site_id=site.id,
     )
-    return contract.Released(accepted=await parts.releases.end(ending))
+    return await parts.releases.end(ending, request.take)
 
 
 @router.get("/policy-files/{sha256}")

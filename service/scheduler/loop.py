@@ -20,8 +20,7 @@ from service import capacity, clock, db, fleet, leases, logs
 from service.db import Sessions
 from service.models import Lease, LeaseState, Worker, WorkItem
 from service.retention import Retention
-from service.scheduler import snapshot
-from service.scheduler.plan import plan
+from service.scheduler import rounds
 from service.scheduler.publish import Publisher
 from service.settings import Settings
 from workers import contract
@@ -39,13 +38,7 @@ async def step(sessions: Sessions) -> int:
     """Plan and grant once, in one transaction under the root's lock; answers how many items were granted."""
     async with sessions.begin() as session:
         await capacity.lock_root(session)
-        now = await clock.now(session)
-        seen = await snapshot.read(session, now=now)
-        decided = plan(seen, most=snapshot.MOST_GRANTS)
-        if not decided.grants:
-            return 0
-        await leases.grant(session, decided.grants, epoch=seen.epoch, now=now)
-    return len(decided.grants)
+        return (await rounds.play(session, now=await clock.now(session))).granted
 
 
 async def sweep(sessions: Sessions) -> None:

@@ -22,6 +22,8 @@ class InternalApi:
         self.claimed: dict[UUID, UUID] = {}
         self.claims = 0
         self.accept = True
+        self.following: list[contract.Item] = []  # given with releases that take one
+        self.taken: dict[UUID, contract.Item] = {}
         self.registrations: list[contract.Registration] = []
         self.workers: dict[UUID, UUID] = {}
         self.heartbeats: list[contract.Heartbeat] = []
@@ -30,6 +32,7 @@ class InternalApi:
         self.left: list[UUID] = []
         self.fail_releases = 0
         self.lose_claims = 0
+        self.lose_releases = 0
         self._changed = threading.Condition()
         self._server: ThreadingHTTPServer | None = None
         self._port = 0
@@ -125,8 +128,15 @@ class InternalApi:
                 if self.fail_releases:
                     self.fail_releases -= 1
                     return 503, None
-                self.releases.append(contract.Release.model_validate_json(body))
-                return 200, contract.Released(accepted=self.accept)
+                release = contract.Release.model_validate_json(body)
+                self.releases.append(release)
+                if release.take and release.take not in self.taken and self.following:
+                    self.taken[release.take] = self.following.pop(0)
+                if self.lose_releases:
+                    self.lose_releases -= 1
+                    return 503, None
+                following = self.taken.get(release.take) if release.take else None
+                return 200, contract.Released(accepted=self.accept, next=following)
         return 404, None
 
     def _claim(self, lease_id: UUID, claim: contract.Claim) -> tuple[int, contract.Message | None]:

@@ -108,6 +108,36 @@ def test_a_claim_whose_answer_is_lost_is_made_again_and_the_item_runs(worker: Wo
     assert worker.api.claims == 3
 
 
+def test_a_slot_goes_on_with_what_its_release_is_answered_with(worker: Worker, make_item: MakeItem) -> None:
+    following = [make_item("lab/single", n=n).model_copy(update={"fence": 7 + n}) for n in (1, 2)]
+    worker.api.following = list(following)
+    worker.run(make_item("lab/single"))
+    assert [release.outcome for release in worker.api.releases] == [contract.Outcome.DONE] * 3
+    assert [release.fence for release in worker.api.releases] == [7, 8, 9]
+    assert len({release.take for release in worker.api.releases}) == 3
+    assert worker.api.claims == 1
+
+
+def test_a_release_whose_answer_is_lost_takes_the_same_item_again(worker: Worker, make_item: MakeItem) -> None:
+    worker.api.following = [make_item("lab/single", n=1).model_copy(update={"fence": 8})]
+    worker.api.lose_releases = 2
+    worker.run(make_item("lab/single"))
+    assert [release.fence for release in worker.api.releases] == [7, 7, 7, 8]
+    assert len({release.take for release in worker.api.releases}) == 2
+    assert list(worker.api.taken) == [worker.api.releases[0].take]
+
+
+def test_a_draining_worker_takes_nothing_with_its_release(
+    worker: Worker, make_item: MakeItem, slow_pid: SlowPid
+) -> None:
+    worker.api.following = [make_item("lab/single", n=1)]
+    running = worker.begin(make_item(LONG, segments=[segment(steps=1000)]))
+    slow_pid()
+    worker.agent.drain()
+    running.join()
+    assert [release.take for release in worker.api.releases] == [None]
+
+
 def test_a_grant_whose_lease_has_ended_runs_nothing(worker: Worker) -> None:
     worker.agent.run_grant(contract.Grant(lease_id=contract.UUID(int=5), fence=1))
     assert worker.api.releases == []

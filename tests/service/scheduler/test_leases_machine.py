@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import bootstrap, capacity, cells, db, fleet, items, leases, runs, sites
+from service import bootstrap, capacity, cells, db, fleet, items, leases, runs, sites, successors
 from service.embedded.postgres import EmbeddedPostgres
 from service.errors import Problem
 from service.ids import new_id
@@ -29,6 +29,7 @@ from service.models import (
     Commitment,
     Lease,
     LeaseState,
+    Outbox,
     QuotaNode,
     Run,
     Site,
@@ -248,6 +249,38 @@ class Leases(RuleBasedStateMachine):
             assert answers == [True] * times, "8: a release that was accepted is refused when it comes again"
             assert self.do(_dump) == before, "8: a release that came again changed something"
 
+    @rule(which=st.integers(0, 99), times=st.integers(1, 3))
+    def release_and_go_on(self, which: int, times: int) -> None:
+        """A worker releases a lease and takes the slot's next item with it; the answer is lost a few times."""
+        if not self.claims:
+            return
+        claim, item = self.claims[which % len(self.claims)]
+        ending = leases.Ending(lease_id=item.lease_id, outcome=leases.Outcome.DONE, fence=claim.fence, chunk=CHUNK)
+        take = uuid4()
+        following = self.do(self._go_on, ending, take)
+        if following is None:
+            return
+        before = self.do(_dump)
+        for _ in range(times):
+            if 8 in self.checked:
+                assert self.do(self._go_on, ending, take) == following, "8: another item was given the second time"
+                assert self.do(_dump) == before, "8: a release that came again changed something"
+        self.claims.append((claim.model_copy(update={"fence": following.fence, "attempt": take}), following))
+
+    async def _go_on(self, session: AsyncSession, ending: leases.Ending, take: UUID) -> contract.Item | None:
+        live = (await _get(session, Lease, ending.lease_id)).state != LeaseState.RELEASED
+        before = set((await session.scalars(select(Lease.id))).all())
+        (accepted,) = await leases.end(session, [ending], now=self.now, wake=False)
+        if accepted and ending not in self.releases:
+            self.releases.append(ending)
+        if 7 in self.checked:
+            assert not live or accepted, "7: a result was refused whose fence is current and whose lease is live"
+        found = await successors.start(session, {ending.lease_id: take}, now=self.now) if accepted else {}
+        await self._check_grant(session, before)
+        told = [contract.Grant(**message.body) for message in (await session.scalars(select(Outbox))).all()]
+        self.messages += [message for message in told if message not in self.messages]
+        return found.get(ending.lease_id)
+
     @rule(seconds=st.sampled_from([1, 6, 20]), accepting=st.booleans())
     def time_passes(self, seconds: int, accepting: bool) -> None:
         self.pass_time(seconds)
@@ -439,6 +472,25 @@ def too_many_grants(m: Leases) -> None:
     m.grant(fresh=True)
 
 
+def gone_on_again(m: Leases) -> None:
+    m.submit(0, 3)
+    m.join(1, 0)
+    m.grant(fresh=True)
+    m.claim(0)
+    m.release_and_go_on(0, 1)
+
+
+def without_knowing_attempts(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """Each time a release comes it takes one more item."""
+    keep = successors.start
+
+    async def start(session: AsyncSession, takes: dict[UUID, UUID], *, now: datetime) -> dict[UUID, contract.Item]:
+        return await keep(session, {lease: uuid4() for lease in takes}, now=now)
+
+    patch.setattr(successors, "start", start)
+    return ()
+
+
 def done(m: Leases) -> None:
     m.submit(0, 3)
     m.join(3, 0)
@@ -506,6 +558,7 @@ def lost(m: Leases) -> None:
         (8, without_the_gate, released_again),
         (8, attempts_are(uuid4), claimed_again),
         (8, attempts_are(lambda: UUID(int=0)), delivered_again),
+        (8, without_knowing_attempts, gone_on_again),
         (9, without_queueing_again, lost),
     ],
 )
