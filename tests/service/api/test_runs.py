@@ -87,13 +87,13 @@ class HandWorker:
             "summary": [{**part, "spec": spec} for spec in range(len(item["specs"]))],
         }
         release = {"worker_id": self.id, "fence": grant["fence"], "outcome": "done", "chunk": chunk}
-        assert self.call(f"leases/{grant['lease_id']}/release", release) == {"accepted": True}
+        assert self.call(f"leases/{grant['lease_id']}/release", release)["accepted"]
         return path
 
     def lose(self, grant: dict[str, Any]) -> None:
         """Release an attempt as lost."""
         release = {"worker_id": self.id, "fence": grant["fence"], "outcome": "lost", "failure": "runner_died"}
-        assert self.call(f"leases/{grant['lease_id']}/release", release) == {"accepted": True}
+        assert self.call(f"leases/{grant['lease_id']}/release", release)["accepted"]
 
     def serve(self) -> int:
         """Work until nothing is granted any more; the number of items."""
