@@ -222,12 +222,16 @@ def test_parameters_drawn_in_some_chunks_are_columns_of_all_episodes(
     assert episodes["drawn.map"].to_pylist() == ["4", None, "4x4", None]
 
 
-def test_a_part_holds_few_chunks_and_a_row_group_many_rows(double: PoolDouble, tmp_path: Path) -> None:
+def test_a_part_holds_few_chunks_and_a_row_group_as_many_as_make_it_large(
+    double: PoolDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worldpool._exports.parquet.GROUP_ROWS", 4)
     with worldpool.Client(url=double.url, api_key=KEY) as pool:
         pool.runs.get("run_1").export(tmp_path)
     parts = sorted((tmp_path / "rows-0").iterdir())
     assert [part.name for part in parts] == ["00000001.parquet", "00000003.parquet", "00000005.parquet"]
-    assert [pq.ParquetFile(part).num_row_groups for part in parts] == [1, 1, 1]
+    assert [pq.ParquetFile(part).num_row_groups for part in parts] == [1, 2, 1]
+    assert pq.read_table(tmp_path / "rows-0")["seq"].to_pylist() == [1] * 2 + [2] * 3 + [3] * 4 + [4] * 5 + [5] * 6
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -286,23 +290,53 @@ def test_a_minari_dataset_does_not_depend_on_the_order_in_which_chunks_came(
     assert [episode[0][0] for episode in one] == [100, 200, 300, 400, 500]
 
 
-def test_images_and_what_a_policy_computed_keep_their_bits_in_minari(
-    double: PoolDouble, twin: Twin, tmp_path: Path
-) -> None:
+def recorded(*, without: str | None = None, **columns: pa.Array) -> bytes:
+    """An episode of three steps with further columns, or without one."""
+    rows = {name: column for name, column in single_rows([3]).items() if name != without} | columns
+    return chunk(["a/b@2"], [("single", ["agent"], [0], rows)], episode_rows([(0, 0, "agent", 3, 3.0)]), steps=3)
+
+
+def test_what_was_recorded_beside_keeps_its_bits_in_minari(double: PoolDouble, twin: Twin, tmp_path: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (4, 40, 40, 3), np.uint8)
-    probability = np.array([0.1, 0.2, 0.3, 0.0])
-    rows = {"observations": tensor(image), **{k: v for k, v in single_rows([3]).items() if k != "observations"}}
-    rows |= {"policy.log_prob": pa.array(probability)}
-    episodes = episode_rows([(0, 0, "agent", 3, 3.0)])
-    double.chunks = [chunk(["a/b@2"], [("single", ["agent"], [0], rows)], episodes, steps=3)]
+    beside = {"policy.log_prob": [0.1, 0.2, 0.3, 0.0], "infos.x": [1.0, 2.0, 3.0, float("nan")]}
+    columns = {name: pa.array(values) for name, values in beside.items()}
+    double.chunks = [recorded(observations=tensor(image), **columns)]
     picture = {"type": "Box", "dtype": "uint8", "shape": [40, 40, 3], "low": 0, "high": 255}
     double.card = CARD | {"observation_spaces": {"agent": picture}}
     export = twin.with_run(lambda run: run.export(tmp_path, format="minari"))
     assert export.tables[0].name == f"a/b-{0:012x}-random-v2"
     (episode,) = minari.MinariDataset(tmp_path / export.tables[0].name / "data")
     assert episode.observations.tobytes() == image.tobytes()
-    assert episode.infos["policy"]["log_prob"].tolist() == probability.tolist()
+    assert episode.infos["policy"]["log_prob"].tolist() == beside["policy.log_prob"]
+    assert episode.infos["infos"]["x"][1:].tolist() == [1.0, 2.0, 3.0]  # Minari's first infos are those of the reset
     assert (len(episode), episode.actions.tolist()) == (3, [0, 1, 0])
+
+
+def test_parquet_holds_whatever_was_recorded(double: PoolDouble, twin: Twin, tmp_path: Path) -> None:
+    pictures = pa.array([b"one", b"two", None, b"four"], pa.large_binary())
+    double.chunks = [
+        recorded(pixels=pictures),
+        recorded(without="observations"),
+        recorded(**{"infos.x": pa.array([1.0, 2.0, 3.0, float("nan")])}),
+    ]
+    export = twin.with_run(lambda run: run.export(tmp_path))
+    assert [list(table.columns) for table in export.tables] == [
+        ["observations", "actions", "pixels"],
+        ["actions"],
+        ["observations", "actions", "infos.x"],
+    ]
+    assert export.tables[0].columns["pixels"] == {"dtype": "bytes", "shape": []}
+    assert pq.read_table(tmp_path / "rows-0")["pixels"].to_pylist() == [b"one", b"two", None, b"four"]
+    assert pq.read_table(tmp_path / "rows-2")["infos.x"].to_pylist()[:3] == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("missing", ["observations", "actions", "rewards"])
+def test_minari_refuses_runs_that_did_not_record_what_it_must_have(
+    double: PoolDouble, twin: Twin, tmp_path: Path, missing: str
+) -> None:
+    double.chunks = [recorded(without=missing)]
+    with pytest.raises(worldpool.ExportError, match=f"did not record {missing}"):
+        twin.with_run(lambda run: run.export(tmp_path, format="minari"))
 
 
 def test_spaces_of_cards_become_those_that_were_measured() -> None:

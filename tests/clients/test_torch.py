@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import worldpool
 
@@ -69,6 +70,17 @@ def test_text_stays_text(double: PoolDouble) -> None:
     double.chunks = [chunk(["toy/text@1"], [("single", ["agent"], [0], rows)], entries, steps=2)]
     (sample,) = loaded(dataset(double, length=3), batch_size=None)
     assert sample["observations"]["mission"] == ["go", "go", "stop", ""]
+
+
+def test_samples_hold_what_was_recorded(double: PoolDouble) -> None:
+    rows = {name: column for name, column in single_rows([2]).items() if name != "rewards"}
+    rows |= {"policy.value": pa.array([0.5, 0.25, 0.0]), "infos.x": pa.array([1.0, 2.0, float("nan")])}
+    entries = episode_rows([(0, 0, "agent", 2, 2.0)])
+    double.chunks = [chunk(["toy/dumb@1"], [("single", ["agent"], [0], rows)], entries, steps=2)]
+    (batch,) = loaded(dataset(double, length=3))
+    assert "rewards" not in batch
+    assert batch["policy"]["value"].tolist() == [[0.5, 0.25, 0.0]]
+    assert batch["infos"]["x"].tolist() == [[1.0, 2.0, 0.0]]
 
 
 def test_a_dataset_travels_to_other_processes(double: PoolDouble) -> None:

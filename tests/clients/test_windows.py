@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import worldpool
 from hypothesis import given
 from hypothesis import strategies as st
 from worldpool import Batch, Chunk
@@ -256,6 +257,24 @@ def test_dicts_stay_dicts_and_text_is_padded_with_nothing() -> None:
     assert windows.observations["mission"].tolist() == [["go", "go", "stop", ""]]
     assert windows.observations["image"].sum(axis=(2, 3)).tolist() == [[4, 4, 4, 0]]
     assert batch.n_step(2, gamma=1).next_observations["mission"].tolist() == ["stop", "stop"]
+
+
+def test_windows_do_without_what_was_not_recorded_until_it_is_asked_for() -> None:
+    rows = {name: column for name, column in single_rows([3]).items() if name != "rewards"}
+    rows |= {"pixels": pa.array([b"a", b"b", b"c", b"d"], pa.large_binary())}
+    entries = episode_rows([(0, 0, "agent", 3, 3.0)])
+    (batch,) = Chunk.parse(chunk(["toy/dumb@1"], [("single", ["agent"], [0], rows)], entries, steps=3)).batches
+    windows = batch.windows(2)
+    assert windows.observations[:, :, 0].tolist() == [[0, 1, 2], [2, 3, 0]]
+    assert windows.take(batch.pixels).tolist() == [[b"a", b"b"], [b"c", b""]]
+    assert [batch.records(name) for name in ("observations", "rewards", "pixels", "infos")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    with pytest.raises(worldpool.NotRecorded, match="rewards"):
+        _ = windows.rewards
 
 
 @pytest.mark.parametrize(("length", "stride"), [(0, 1), (1, 0), (-1, None)])

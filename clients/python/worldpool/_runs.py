@@ -120,9 +120,10 @@ class Run(RunInfo):
         """Its rollouts as a dataset of PyTorch, as they come, until it has ended. Needs `worldpool[torch]`.
 
         A sample is a window or a whole episode of one agent: a dict of `observations` (one more than steps), `actions`,
-        `rewards`, `terminations`, `truncations`, `mask`, `observed`, `is_first` and `policy` (see `Windows`), and of
-        `ref` and `agent`. Workers of a DataLoader divide the chunks: each is read by one of them, so every sample comes
-        once. The default collation wants equal columns: environments with other spaces are better run apart.
+        `rewards`, `terminations`, `truncations`, `mask`, `observed`, `is_first`, `policy` and `infos` (see `Windows`)
+        as far as they were recorded, and of `ref` and `agent`. Workers of a DataLoader divide the chunks: each is read
+        by one of them, so every sample comes once. The default collation wants equal columns: environments with other
+        spaces are better run apart.
 
         Parameters
         ----------

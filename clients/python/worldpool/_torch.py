@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from worldpool._client import Client
-from worldpool._columns import ArrayOrDict
+from worldpool._columns import Array, ArrayOrDict
 from worldpool._cursors import ChunkCursor
 from worldpool._shares import share_of
 from worldpool._stream import Stream
@@ -78,10 +78,12 @@ class RunDataset(IterableDataset[Sample]):  # type: ignore[misc]  # of a library
 
 def _samples(batch: Batch, rows: Rows, windows: Windows, *, whole: bool) -> Iterator[Sample]:
     """One of each window: `whole`, or only the steps that are there."""
-    arrays = {name: getattr(windows, name) for name in ("rewards", "terminations", "truncations", "mask")}
-    steps = {"actions": _leaves(windows.actions), **{name: torch.from_numpy(arrays[name]) for name in arrays}}
-    steps |= {"policy": _leaves({name: windows.take(column) for name, column in rows.policy.items()})}
-    seen = {"observations": _leaves(windows.observations), "observed": torch.from_numpy(windows.observed)}
+    flags = {name: torch.from_numpy(getattr(windows, name)) for name in ("terminations", "truncations", "mask")}
+    beside = {"policy": rows.policy, "infos": rows.infos}
+    steps = {name: _leaves(getattr(windows, name)) for name in ("actions", "rewards") if rows.records(name)}
+    steps |= flags | {name: _leaves(_taken(windows, columns)) for name, columns in beside.items()}
+    seen = {name: _leaves(getattr(windows, name)) for name in ("observations",) if rows.records(name)}
+    seen |= {"observed": torch.from_numpy(windows.observed)}
     is_first = torch.from_numpy(windows.is_first)
     specs, agents = (windows.take(rows._column(name))[:, 0] for name in ("spec_index", "agent"))
     for i, length in enumerate(windows.lengths.tolist()):
@@ -93,6 +95,10 @@ def _samples(batch: Batch, rows: Rows, windows: Windows, *, whole: bool) -> Iter
             **{name: _of(leaves, i, until + 1) for name, leaves in seen.items()},
             **{name: _of(leaves, i, until) for name, leaves in steps.items()},
         }
+
+
+def _taken(windows: Windows, columns: dict[str, Array]) -> dict[str, Array]:
+    return {name: windows.take(column) for name, column in columns.items()}
 
 
 def _leaves(leaves: ArrayOrDict) -> Any:

@@ -27,8 +27,8 @@ MANIFEST = "export.json"
 class ExportTable(Model):
     """Rows with equal columns: a folder of Parquet files, or a Minari dataset; `name` is its folder and its id.
 
-    `columns` gives dtype and shape of observations, actions and what the policy computed beside them; `refs` and
-    `policies` are those whose rows it holds.
+    `columns` gives dtype and shape of observations, actions and what was recorded beside them; `refs` and `policies`
+    are those whose rows it holds.
     """
 
     name: str
@@ -137,17 +137,17 @@ def _draft(path: Path) -> Path:
 
 
 def columns_of(batch: Batch) -> dict[str, dict[str, Any]]:
-    """dtype and shape of what environments and policies differ in, by column."""
+    """dtype and shape of what environments, policies and records differ in, by column."""
     return {
         field.name: _column(field.type)
         for field in batch.table.schema
-        if field.name.partition(".")[0] in ("observations", "actions", "policy")
+        if field.name.partition(".")[0] in ("observations", "actions", "policy", "infos", "pixels")
     }
 
 
 def _column(kind: pa.DataType) -> dict[str, Any]:
-    if pa.types.is_dictionary(kind):
-        return {"dtype": "text", "shape": []}
+    if pa.types.is_dictionary(kind) or pa.types.is_large_binary(kind):
+        return {"dtype": "text" if pa.types.is_dictionary(kind) else "bytes", "shape": []}
     shape = list(kind.shape) if isinstance(kind, pa.FixedShapeTensorType) else []
     number = kind.value_type if isinstance(kind, pa.FixedShapeTensorType) else kind
     return {"dtype": str(np.dtype(number.to_pandas_dtype())), "shape": shape}

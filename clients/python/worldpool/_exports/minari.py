@@ -2,7 +2,7 @@
 where MINARI_DATASETS_PATH names the folder.
 
 Chunks are kept in `FOLDER/.chunks` until the run has ended: then each dataset is written in one go, its episodes in
-order of env_index and episode_index, so that equal rollouts make equal datasets.
+order of env_index and episode_index, so that equal rollouts make equal datasets. Pictures (`pixels`) are left out.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ class MinariExporter(Exporter):
     def add(self, chunk: Chunk) -> None:
         tables = {_key(table): table for table in self.export.tables}
         for batch in chunk.batches:
-            if batch.kind != "single":
-                ref = batch.refs[0]
-                raise ExportError(f"{ref} has several agents, which Minari cannot hold; export the run as parquet")
+            _check(batch)
             rows = np.bincount(batch.spec_index, minlength=len(batch.specs))
             for ref in batch.refs:
                 before = tables.get((ref, chunk.policy)) or _empty(ref, batch)
@@ -107,6 +105,15 @@ class MinariExporter(Exporter):
                 storage.update_episode_metadata(map(_facts, some), range(first, first + len(some)))
 
 
+def _check(batch: Batch) -> None:
+    """Minari can hold it."""
+    if batch.kind != "single":
+        raise ExportError(f"{batch.refs[0]} has several agents, which Minari cannot hold; export the run as parquet")
+    missing = [name for name in ("observations", "actions", "rewards") if not batch.records(name)]
+    if missing:
+        raise ExportError(f"the run did not record {missing[0]}, which Minari must have; export it as parquet")
+
+
 class _Spaces:
     """The spaces of an environment, and what Minari makes of its rows by them."""
 
@@ -149,8 +156,9 @@ def _values(space: gymnasium.Space[Any], name: str, episode: Episode, rows: slic
 
 
 def _beside(episode: Episode) -> dict[str, Any]:
-    """What the policy computed and what steps told beside, T + 1 rows like all of Minari's infos."""
-    return {name: found for name, found in (("policy", episode.policy), ("infos", episode.infos)) if found}
+    """What the policy computed with each action; and what steps told, after the reset, which here told nothing."""
+    told = {name: np.roll(column, 1) for name, column in episode.infos.items()}
+    return {name: found for name, found in (("policy", episode.policy), ("infos", told)) if found}
 
 
 def _episodes(chunks: Sequence[Chunk], ref: str) -> Iterator[Episode]:

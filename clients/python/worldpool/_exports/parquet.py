@@ -40,10 +40,12 @@ class ParquetExporter(Exporter):
     def __init__(self, run: RunInfo, path: Path, *, progress: bool | None = None) -> None:
         super().__init__(run, path, progress=progress)
         self._chunks: list[Chunk] = []
+        self._bytes = 0
 
     def add(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
-        if sum(chunk.buffer.size for chunk in self._chunks) >= PART_BYTES:
+        self._bytes += chunk.buffer.size
+        if self._bytes >= PART_BYTES:
             self._write_part()
 
     def finish(self, state: str) -> None:
@@ -75,7 +77,7 @@ class ParquetExporter(Exporter):
             self._write_rows(self.path / tables[key].name / name, tables[key], batches)
         self._write_episodes(self.path / "episodes" / name)
         self.save(tables=list(tables.values()), **self.behind(self._chunks))
-        self._chunks = []
+        self._chunks, self._bytes = [], 0
 
     def _write_rows(self, path: Path, table: ExportTable, batches: Sequence[Batch]) -> None:
         refs = each_once(*(batch.refs for batch in batches))
@@ -112,11 +114,13 @@ def _write(path: Path, about: dict[str, Any], tables: Iterable[pa.Table]) -> Non
 
 def _groups(batches: Iterable[Batch]) -> Iterator[list[Batch]]:
     group: list[Batch] = []
+    rows = 0
     for batch in batches:
         group.append(batch)
-        if sum(map(len, group)) >= GROUP_ROWS:
+        rows += len(batch)
+        if rows >= GROUP_ROWS:
             yield group
-            group = []
+            group, rows = [], 0
     if group:
         yield group
 
