@@ -44,7 +44,7 @@ def finish(process: subprocess.Popen[str]) -> str:
 def checkpoint(folder: Path) -> dict[str, Any]:
     import torch
 
-    return torch.load(folder / "checkpoint.pt", weights_only=True)  # type: ignore[no-any-return]
+    return torch.load(folder / "checkpoint.pt", weights_only=True)
 
 
 def bits(state: Any) -> Any:

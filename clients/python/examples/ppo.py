@@ -62,9 +62,7 @@ console = Console(soft_wrap=True)  # names stay whole, also in pipes and narrow 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Train a policy through the pool, from the checkpoint in --out if any."
-    )
+    parser = argparse.ArgumentParser(description="Train a policy through the pool; goes on where --out has stopped.")
     parser.add_argument("--iterations", type=int, default=40, help="in all, with those of the checkpoint")
     parser.add_argument("--out", type=Path, default=Path("ppo-cartpole"), help="folder of the checkpoint and the curve")
     parser.add_argument("--seed", type=int, default=0)
@@ -279,8 +277,8 @@ def save_curve(history: list[dict[str, float]], before: Results, after: Results,
         writer.writeheader()
         writer.writerows(history)
     figure, (curve, bars) = plt.subplots(1, 2, figsize=(10, 3.6))
-    curve.plot([line["steps"] for line in history], [line["return"] for line in history], color="#0072B2")
-    curve.set(xlabel="steps", ylabel="mean return", title=f"Training on {len(TRAINED)} variations of CartPole")
+    curve.plot([line["steps"] / 1000 for line in history], [line["return"] for line in history], color="#0072B2")
+    curve.set(xlabel="thousand steps", ylabel="mean return", title=f"Training on {len(TRAINED)} variations of CartPole")
     places = np.arange(len(before))
     for shift, results, label, colour in ((-0.2, before, "before", "0.7"), (0.2, after, "after", "#0072B2")):
         bars.barh(places + shift, [results[kind][2] for kind in before], 0.4, label=label, color=colour)
