@@ -387,6 +387,42 @@ class Chunk(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+# --- readers
+
+
+class ReaderGroup(Owned, Base):
+    """Consumers that share a run's chunks. Up to `given_seq` they were given out, up to `read_seq` all of them are
+    acknowledged."""
+
+    __tablename__ = "reader_group"
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
+    name: Mapped[str]
+    given_seq: Mapped[int] = mapped_column(default=0)
+    read_seq: Mapped[int] = mapped_column(default=0)
+    __table_args__ = (UniqueConstraint("run_id", "name"),)
+
+
+class Reader(Owned, Base):
+    """A consumer of a group; `connection` is its latest, last seen open at `seen_at`."""
+
+    __tablename__ = "reader"
+    group_id: Mapped[UUID] = mapped_column(ForeignKey("reader_group.id", ondelete="CASCADE"))
+    consumer: Mapped[str]
+    connection: Mapped[UUID] = mapped_column(unique=True)
+    seen_at: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("group_id", "consumer"),)
+
+
+class Delivery(Base):
+    """A chunk that was given to a consumer of a group and is not acknowledged."""
+
+    __tablename__ = "delivery"
+    group_id: Mapped[UUID] = mapped_column(ForeignKey("reader_group.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    reader_id: Mapped[UUID] = mapped_column(ForeignKey("reader.id", ondelete="CASCADE"))
+    __table_args__ = (Index(None, "reader_id", "seq"),)
+
+
 # --- compute
 
 

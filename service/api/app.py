@@ -16,9 +16,23 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import catalogue, clock, db, logs
-from service.api import admin, environments, health, internal, me, policies, problems, runs, splits, subsets, tables
+from service.api import (
+    admin,
+    environments,
+    groups,
+    health,
+    internal,
+    me,
+    policies,
+    problems,
+    runs,
+    splits,
+    subsets,
+    tables,
+)
 from service.api.dependencies import Parts
 from service.ids import new_id
+from service.presence import Presence
 from service.releases import Releases
 from service.settings import Settings
 
@@ -36,8 +50,10 @@ def create_app(settings: Settings) -> FastAPI:
         engine = db.create_engine(settings.database_url)
         sessions = db.sessions(engine)
         wakeups, releases = db.Wakeups(settings.database_url, db.RUN), Releases(sessions)
-        app.state.parts = Parts(settings, sessions, db.reads(engine), wakeups, releases)
-        beside = [asyncio.create_task(work) for work in (wakeups.listen(), releases.serve(), _tick(sessions))]
+        presence = Presence(sessions)
+        app.state.parts = Parts(settings, sessions, db.reads(engine), wakeups, releases, presence)
+        works = (wakeups.listen(), releases.serve(), presence.serve(), _tick(sessions))
+        beside = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:
@@ -60,7 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestId)
     public = APIRouter(prefix="/v1")
-    for module in (environments, splits, subsets, tables, policies, runs, me, admin):
+    for module in (environments, splits, subsets, tables, policies, runs, groups, me, admin):
         public.include_router(module.router)
     app.include_router(public)
     app.include_router(internal.router)

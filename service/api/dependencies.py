@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -14,12 +14,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from service import keys
-from service.api.schemas import VISIBLE
+from service.api.schemas import VISIBLE, Name
 from service.db import Sessions, Wakeups
 from service.errors import Forbidden, Invalid, PreconditionFailed, PreconditionRequired, Unauthenticated
 from service.keys import Caller
 from service.models import IdempotencyKey, Site
 from service.pages import MAX_LIMIT
+from service.presence import Presence
 from service.releases import Releases
 from service.settings import Settings
 
@@ -35,6 +36,7 @@ class Parts:
     reads: AsyncEngine
     run_wakeups: Wakeups
     releases: Releases
+    presence: Presence
 
 
 def parts(request: Request) -> Parts:
@@ -122,6 +124,48 @@ async def get_paging(
 
 
 Page = Annotated[Paging, Depends(get_paging)]
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How a stream shares a run with others."""
+
+    group: str
+    consumer: str
+    window: int | None
+    until: Literal["acknowledged", "given"]
+
+
+async def get_sharing(
+    group: Annotated[
+        Name | None, Query(description="share the chunks with the other consumers of this group, and acknowledge them")
+    ] = None,
+    consumer: Annotated[
+        Name | None, Query(description="with group: which consumer this is; who comes again with it gets its own again")
+    ] = None,
+    window: Annotated[
+        int | None, Query(ge=1, le=1000, description="with group: most chunks given ahead of their acknowledgement")
+    ] = None,
+    until: Annotated[
+        Literal["acknowledged", "given"] | None,
+        Query(
+            description="with group: the end comes when the run is finished and the group has acknowledged every chunk "
+            "(the default), or when all are given out"
+        ),
+    ] = None,
+) -> Sharing | None:
+    if group is None:
+        given = {"consumer": consumer, "window": window, "until": until}
+        errors = [(f"query.{name}", "goes with group") for name, value in given.items() if value is not None]
+        if errors:
+            raise Invalid("a group is missing", errors=errors)
+        return None
+    if consumer is None:
+        raise Invalid("who reads?", errors=[("query.consumer", "goes with group: name this consumer")])
+    return Sharing(group, consumer, window, until or "acknowledged")
+
+
+Shared = Annotated[Sharing | None, Depends(get_sharing)]
 
 
 async def get_version(

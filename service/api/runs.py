@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from service import clock, runs, scores, store
 from service.api import schemas, stream
-from service.api.dependencies import Idempotent, Page, PartsDep, RunReader, RunWriter, Session
+from service.api.dependencies import Idempotent, Page, PartsDep, RunReader, RunWriter, Session, Shared
 from service.api.problems import documented, linked
 from service.api.routing import StrictRoute
 from service.errors import Invalid
@@ -30,6 +30,7 @@ LINKS = linked(
     "report_run",
     "list_chunks",
     "get_chunk",
+    "list_groups",
 )
 
 
@@ -160,14 +161,18 @@ async def get_chunk(session: Session, caller: RunReader, run_id: str, seq: int) 
 @router.get(
     "/{run_id}/stream",
     response_class=StreamingResponse,
-    responses={200: {"content": {stream.FRAMES: {}, stream.EVENTS: {}}}, **documented(404)},
+    responses={200: {"content": {stream.FRAMES: {}, stream.EVENTS: {}}}, **documented(404, 409, 503)},
 )
 async def stream_run(
     request: Request,
     parts: PartsDep,
     caller: RunReader,
+    shared: Shared,
     run_id: str,
-    after: Annotated[int, Query(ge=0, lt=2**63, description="seq of the last chunk that you have")] = 0,
+    after: Annotated[
+        int,
+        Query(ge=0, lt=2**63, description="seq of the last chunk that you have; where a group that is new begins"),
+    ] = 0,
     accept: Annotated[str, Header()] = stream.FRAMES,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> Response:
@@ -176,17 +181,27 @@ async def stream_run(
     Frames by default; server-sent events with progress for `Accept: text/event-stream`. A stream that closes without an
     `end` was cut: ask again with the last seq. An evaluation has only events, without chunks, unless the key has the
     scope `trajectories`.
+
+    With `group` the consumers of that name share the chunks. Each chunk goes to one of them, which acknowledges it by
+    `POST /v1/runs/{run_id}/groups/{group}:ack`. A consumer that connects again gets what it has not acknowledged once
+    more; if it stays away for 30 s, another gets it. A second connection of a consumer ends the first with a frame
+    `replaced`.
     """
-    async with parts.sessions() as session:
+    if shared is not None and stream.EVENTS in accept:
+        raise Invalid("events are not shared", errors=[("query.group", f"goes with Accept: {stream.FRAMES}")])
+    async with parts.sessions.begin() as session:
         run = await runs.get(session, caller, run_id)
-    if stream.EVENTS in accept:
-        if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
-            after = max(after, int(last_event_id))
-        whole = run.purpose == "train" or "trajectories" in caller.scopes
-        body, media_type = stream.events(parts, run, after, chunks=whole), stream.EVENTS
-    else:
-        runs.require_trajectories(caller, run)
-        body, media_type = stream.frames(parts, run, after), stream.FRAMES
+        if stream.EVENTS in accept:
+            if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
+                after = max(after, int(last_event_id))
+            whole = run.purpose == "train" or "trajectories" in caller.scopes
+            body, media_type = stream.events(parts, run, after, chunks=whole), stream.EVENTS
+        else:
+            runs.require_trajectories(caller, run)
+            reader = await stream.reader(session, run, after, shared)
+            body, media_type = stream.frames(parts, run, reader), stream.FRAMES
     return StreamingResponse(
-        body, media_type=media_type, headers={"Cache-Control": "no-store", "X-Run": show("run", run.id)}
+        await stream.primed(body),
+        media_type=media_type,
+        headers={"Cache-Control": "no-store", "X-Run": show("run", run.id)},
     )

@@ -24,6 +24,8 @@ from env_registry.tables import MAX_COLUMNS
 MAX_STEPS = 10**10
 """Most environment steps that one run may ask for."""
 MAX_SUBSET = 200_000
+MAX_SEQS = 1_000
+"""Most chunks acknowledged by one request."""
 COMBINATIONS = ("union", "difference", "intersection")
 """How a subset is made of others."""
 
@@ -631,6 +633,28 @@ class Chunk(Out):
     sha256: str
     created_at: datetime
     href: str
+
+
+class Consumer(Out):
+    name: str
+    unacknowledged: int = Field(description="chunks that it was given and has not acknowledged")
+    seen_at: datetime = Field(description="when it was last connected; marked every few seconds while it is")
+
+
+class Group(Out):
+    """Consumers that share the chunks of a run: each chunk goes to one of them, until it is acknowledged."""
+
+    name: str
+    given: int = Field(description="chunks up to this seq were given out")
+    acknowledged: int = Field(description="chunks up to this seq are all acknowledged")
+    unacknowledged: int = Field(description="chunks that were given out and are not acknowledged")
+    consumers: list[Consumer]
+
+
+class Acknowledgement(In):
+    seqs: list[Annotated[int, Field(ge=1, lt=2**63)]] = Field(
+        min_length=1, max_length=MAX_SEQS, description="chunks that are done with", examples=[[1, 2, 4]]
+    )
 
 
 class SpecSummary(Out):

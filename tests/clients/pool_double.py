@@ -129,10 +129,15 @@ class PoolDouble:
     scripts: list[Iterable[bytes | threading.Event]] = field(default_factory=list)
     events: list[Iterable[bytes | threading.Event]] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
+    """What was acknowledged, in order."""
+    refused: int = 0
+    """So many acknowledgements are answered with 503 first."""
     streaming: threading.Event = field(default_factory=threading.Event)
     """Set when somebody has asked for a stream."""
 
     def __post_init__(self) -> None:
+        self._told: asyncio.Event | None = None
         self._socket = bound_socket(0)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self.app = self._build()
@@ -173,6 +178,17 @@ class PoolDouble:
         ):
             run = self.run.model_copy(update={"state": state, "chunks": chunks})
             yield f"event: {kind}\ndata: {run.model_dump_json()}\n\n".encode()
+
+    async def share(self) -> AsyncIterator[bytes]:
+        """To the only consumer of a group: what is not acknowledged, and the end when all is."""
+        yield state_frame("progress", self.run)
+        for seq, data in enumerate(self.chunks, start=1):
+            if seq not in self.acknowledged:
+                yield chunk_frame(seq, data)
+        while len(set(self.acknowledged)) < len(self.chunks):
+            self._told = asyncio.Event()
+            await self._told.wait()
+        yield state_frame("end", self.run.model_copy(update={"state": "succeeded", "chunks": len(self.chunks)}))
 
     def _build(self) -> FastAPI:
         app = FastAPI()
@@ -287,8 +303,32 @@ class PoolDouble:
             self.streaming.set()
             events = request.headers["accept"] == "text/event-stream"
             scripts = self.events if events else self.scripts
-            script = scripts.pop(0) if scripts else list(self.states() if events else self.stream(after))
-            return StreamingResponse(play(script))
+            if scripts or "until" not in request.query_params:
+                script = scripts.pop(0) if scripts else list(self.states() if events else self.stream(after))
+                return StreamingResponse(play(script))
+            if request.query_params["until"] == "acknowledged":
+                return StreamingResponse(self.share())
+            left = [n for n in range(1, len(self.chunks) + 1) if n not in self.acknowledged]
+            frames = [chunk_frame(seq, self.chunks[seq - 1]) for seq in left]
+            return StreamingResponse(play([*frames, state_frame("end", run_state("succeeded"))]))
+
+        @app.post("/v1/runs/{run_id}/groups/{group}:ack", response_model=schemas.Group)
+        async def acknowledge(run_id: str, group: str, request: schemas.Acknowledgement) -> Any:
+            if self.refused:
+                self.refused -= 1
+                return problem(503, {}, {})
+            self.acknowledged += request.seqs
+            if self._told is not None:
+                self._told.set()
+            return reader_group(group)
+
+        @app.get("/v1/runs/{run_id}/groups")
+        async def groups(run_id: str) -> schemas.Page[schemas.Group]:
+            return schemas.Page[schemas.Group](items=[reader_group("learners")], next_cursor=None)
+
+        @app.delete("/v1/runs/{run_id}/groups/{group}", status_code=204)
+        async def delete_group(run_id: str, group: str) -> None:
+            return None
 
         @app.get("/v1/runs/{run_id}/chunks/{seq}")
         async def get_chunk(run_id: str, seq: int) -> Response:
@@ -405,6 +445,11 @@ def subset(size: int, source: dict[str, Any]) -> schemas.Subset:
         coverage=None,
         created_at=NOW,
     )
+
+
+def reader_group(name: str) -> schemas.Group:
+    consumer = schemas.Consumer(name="one", unacknowledged=1, seen_at=NOW)
+    return schemas.Group(name=name, given=5, acknowledged=4, unacknowledged=1, consumers=[consumer])
 
 
 def split() -> schemas.Split:

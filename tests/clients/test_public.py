@@ -27,6 +27,8 @@ CONTRACT = {
     "Coverage": models.Coverage,
     "Covered": models.Covered,
     "Run": models.RunInfo,
+    "Group": models.Group,
+    "Consumer": models.Consumer,
     "SpecSummary": summary.SpecSummary,
     "Summary": summary.Summary,
     "Me": models.Me,
@@ -47,13 +49,13 @@ def test_public_names_are_these() -> None:
     assert set(worldpool.__all__) == {
         *("connect", "aconnect", "Client", "AsyncClient", "__version__"),
         *("Catalogue", "Environment", "EnvironmentDetail", "Facets", "Family", "Me", "Modifier", "RunInfo", "Split"),
-        *("Policy", "Subset", "Summary", "Report", "Table"),
+        *("Group", "Policy", "Subset", "Summary", "Report", "Table"),
         *("Run", "AsyncRun", "Stream", "AsyncStream", "Pager", "AsyncPager"),
         *("Chunk", "Batch", "Episode", "Episodes"),
         *("Export", "ExportTable", "ExportError"),
         *("Transitions", "Windows", "PolicyClock"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),
-        *("NotRecorded", "RunFailed", "WaitTimeout"),
+        *("NotRecorded", "RunFailed", "WaitTimeout", "ConsumerReplaced"),
         *("ProblemError", "Unauthorized", "Forbidden", "NotFound", "Conflict", "Invalid", "RateLimited", "ServerError"),
     }
     assert all(hasattr(worldpool, name) for name in worldpool.__all__)
@@ -100,7 +102,19 @@ def test_both_clients_offer_the_same_calls_with_the_same_parameters() -> None:
 @pytest.mark.parametrize(("sync", "asynchronous"), [(worldpool.Run, worldpool.AsyncRun)])
 def test_both_runs_offer_the_same(sync: type, asynchronous: type) -> None:
     own = {name for name in vars(sync) if not name.startswith("_") and callable(getattr(sync, name))}
-    assert own >= {"stream", "export", "wait", "watch", "cancel", "delete", "refresh", "summary", "scores", "report"}
+    assert own >= {
+        "stream",
+        "groups",
+        "export",
+        "wait",
+        "watch",
+        "cancel",
+        "delete",
+        "refresh",
+        "summary",
+        "scores",
+        "report",
+    }
     assert all(
         inspect.signature(getattr(sync, name)).parameters == inspect.signature(getattr(asynchronous, name)).parameters
         for name in own

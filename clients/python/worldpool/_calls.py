@@ -516,11 +516,32 @@ def report_run(run: RunInfo | str, *, split: str | None = None, by: Sequence[Rep
     return Call(method="GET", path=f"{_run_path(run)}/report", read=reader(Report), params=params)
 
 
-def stream_run(run: str, *, after: int, media_type: str) -> Call[None]:
+def stream_run(run: str, *, after: int, media_type: str, **shared: str | int | None) -> Call[None]:
     """Chunks after `after` as frames, or states as server-sent events. The answer is read as it comes."""
     headers = {"Accept": media_type, "Accept-Encoding": "identity"}
-    path = f"{_run_path(run)}/stream"
-    return Call(method="GET", path=path, read=_nothing, params=query(after=after), headers=headers)
+    params = query(after=after, **shared)
+    return Call(method="GET", path=f"{_run_path(run)}/stream", read=_nothing, params=params, headers=headers)
+
+
+def run_groups(run: RunInfo | str) -> PageCall[models.Group]:
+    """The groups that share the run, oldest first."""
+    return PageCall(first=Call(method="GET", path=f"{_run_path(run)}/groups", read=reader(Page[models.Group])))
+
+
+def delete_group(run: RunInfo | str, group: models.Group | str) -> Call[None]:
+    """Forget a group of the run: nothing waits for it any more, and its open streams end."""
+    return Call(method="DELETE", path=_group_path(run, group), read=_nothing)
+
+
+def acknowledge(run: RunInfo | str, group: str, *, seqs: Sequence[int]) -> Call[models.Group]:
+    """These chunks are done with: no consumer of the group gets them again."""
+    path = f"{_group_path(run, group)}:ack"
+    return Call(method="POST", path=path, read=reader(models.Group), body=body(seqs=list(seqs)))
+
+
+def _group_path(run: RunInfo | str, group: models.Group | str) -> str:
+    name = a_str("group", getattr(group, "name", group))
+    return f"{_run_path(run)}/groups/{_segment('group', name)}"
 
 
 def get_chunk(run: RunInfo, seq: int) -> Call[Chunk]:

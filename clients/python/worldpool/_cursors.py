@@ -12,7 +12,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import httpx
 from pydantic import ValidationError
@@ -23,7 +23,7 @@ from worldpool._frames import EventReader, Frame, FrameReader
 from worldpool._progress import ProgressBar
 from worldpool.batches import Batch
 from worldpool.chunks import Chunk
-from worldpool.errors import ConnectionFailed, ProblemError, WaitTimeout
+from worldpool.errors import ConnectionFailed, ConsumerReplaced, ProblemError, WaitTimeout
 from worldpool.models import RunInfo
 
 T = TypeVar("T")
@@ -159,55 +159,118 @@ def _document(data: str) -> Any:
     return document.get("run", document)
 
 
-class ChunkCursor(Cursor[Batch]):
-    """Batches in order of seq, each once.
+class BatchCursor(Cursor[Batch]):
+    """Batches, each once. `seq` is the last chunk delivered whole.
 
-    `seq` is the last chunk delivered whole; `part` counts the batches given of the next.
+    Who fetches ahead delivers to a copy, and this one is moved to where the copy was when a batch is given.
     """
 
-    def __init__(self, run: RunInfo, *, seq: int, verify: bool, progress: bool | None) -> None:
+    def __init__(self, run: RunInfo, *, seq: int = 0, verify: bool = False, progress: bool | None = None) -> None:
         super().__init__(run, seq=seq)
-        self.part = 0
         self.steps = 0
         self.episodes = 0
         self._verify = verify
         self.bar = ProgressBar(progress)
 
-    def connect(self) -> Call[None]:
-        self._reader = FrameReader()
-        return _calls.stream_run(self.run.id, after=self.seq, media_type=_calls.CHUNK_STREAM)
+    @abstractmethod
+    def position(self) -> dict[str, Any]:
+        """What was given so far, as JSON."""
 
-    def move_to(self, other: ChunkCursor) -> None:
+    @abstractmethod
+    def move(self, position: dict[str, Any]) -> None:
+        """Continue from there."""
+
+    @abstractmethod
+    def _delivered(self, seq: int) -> int | None:
+        """How many batches of the chunk were delivered; None: all."""
+
+    @abstractmethod
+    def _deliver(self, seq: int, batches: int, *, of: int) -> None:
+        """So many batches of the chunk are delivered now."""
+
+    def move_to(self, other: Self) -> None:
         """Stand where the other stands."""
         self.run, self.ended = other.run, other.ended
-        self.seq, self.part, self.steps, self.episodes = other.seq, other.part, other.steps, other.episodes
+        self.seq, self.steps, self.episodes = other.seq, other.steps, other.episodes
+
+    def give(self) -> None:
+        """The batch delivered last is given to the caller."""
+
+    def resume(self) -> None:
+        """The caller comes for more: it is done with what it was given."""
+
+    def release(self, position: dict[str, Any] | None) -> None:
+        """The pool may forget what was given until `position`, or until now."""
+
+    def acknowledgement(self) -> Call[Any] | None:
+        """What the pool is to be told; None: nothing."""
+        return None
+
+    def acknowledged(self) -> None:
+        """The pool was told."""
 
     def receive(self, data: bytes) -> Iterator[Batch]:
         for frame in self._reader.feed(data):
             kind = frame.header.get("kind")
             if kind == "chunk":
-                yield from self._deliver(frame)
+                yield from self._unpack(frame)
             elif kind in ("progress", "end"):
                 self._state(_run(frame.header.get("run")), ended=kind == "end")
+            elif kind == "replaced":
+                raise ConsumerReplaced(f"another stream of run {self.run.id} took this one's place")
             self.bar.update(self.run, steps=self.steps, episodes=self.episodes)
 
-    def _deliver(self, frame: Frame) -> Iterator[Batch]:
+    def _connect(self, *, after: int, **shared: str | int | None) -> Call[None]:
+        self._reader = FrameReader()
+        return _calls.stream_run(self.run.id, after=after, media_type=_calls.CHUNK_STREAM, **shared)
+
+    def _unpack(self, frame: Frame) -> Iterator[Batch]:
         seq = frame.header["seq"]
-        if seq <= self.seq:
+        delivered = self._delivered(seq)
+        if delivered is None:
             return
-        if seq != self.seq + 1 or frame.payload is None:
-            raise Interrupted(f"chunk {seq} of run {self.run.id} came after chunk {self.seq}")
+        if frame.payload is None:
+            raise Interrupted(f"chunk {seq} of run {self.run.id} came without its bytes")
         if self._verify and hashlib.sha256(frame.payload).hexdigest() != frame.header["sha256"]:
             raise Interrupted(f"chunk {seq} of run {self.run.id} arrived with another SHA-256 than announced")
         chunk = Chunk(frame.payload, seq=seq)
         self.patience.delivered()
         self.steps += chunk.steps
         self.episodes += chunk.episode_count
-        pending = chunk.batches[self.part :]
-        for batch in pending:  # the position moves before the batch is given: what was given is not given again
-            self.part += 1
-            if self.part == len(chunk.batches):
-                self.seq, self.part = seq, 0
+        count = len(chunk.batches)
+        for number, batch in enumerate(chunk.batches[delivered:], start=delivered + 1):
+            self._deliver(seq, number, of=count)  # before the batch is given: what was given is not given again
             yield batch
-        if not pending:
-            self.seq, self.part = seq, 0
+        if delivered >= count:
+            self._deliver(seq, count, of=count)
+
+
+class ChunkCursor(BatchCursor):
+    """All batches in order of seq. `part` counts those that were delivered of the chunk after `seq`."""
+
+    part = 0
+
+    def connect(self) -> Call[None]:
+        return self._connect(after=self.seq)
+
+    def move_to(self, other: Self) -> None:
+        super().move_to(other)
+        self.part = other.part
+
+    def position(self) -> dict[str, Any]:
+        return {"seq": self.seq, "part": self.part}
+
+    def move(self, position: dict[str, Any]) -> None:
+        if "given" in position:
+            raise ValueError("this position is that of a consumer of a group")
+        self.seq, self.part = position["seq"], position["part"]
+
+    def _delivered(self, seq: int) -> int | None:
+        if seq <= self.seq:
+            return None
+        if seq != self.seq + 1:
+            raise Interrupted(f"chunk {seq} of run {self.run.id} came after chunk {self.seq}")
+        return self.part
+
+    def _deliver(self, seq: int, batches: int, *, of: int) -> None:
+        self.seq, self.part = (seq, 0) if batches == of else (self.seq, batches)

@@ -16,10 +16,10 @@ from copy import copy
 from queue import Empty, Queue
 from typing import TypeAlias
 
-from worldpool._cursors import ChunkCursor
+from worldpool._cursors import BatchCursor
 from worldpool.batches import Batch
 
-_Found: TypeAlias = tuple[Batch | BaseException | None, ChunkCursor]
+_Found: TypeAlias = tuple[Batch | BaseException | None, BatchCursor]
 """A batch, or how it ended, and the position behind it."""
 
 
@@ -32,7 +32,7 @@ def _room(most: int) -> int:
 class Ahead(Iterator[Batch]):
     """Up to `most` batches ahead of those given. The thread starts when the first is asked for."""
 
-    def __init__(self, fetch: Callable[[ChunkCursor], Generator[Batch]], cursor: ChunkCursor, most: int) -> None:
+    def __init__(self, fetch: Callable[[BatchCursor], Generator[Batch]], cursor: BatchCursor, most: int) -> None:
         self._given = cursor
         self._over = False
         self._found: Queue[_Found] = Queue(_room(most))
@@ -54,8 +54,8 @@ class Ahead(Iterator[Batch]):
 
 
 def _fetch(
-    fetch: Callable[[ChunkCursor], Generator[Batch]],
-    cursor: ChunkCursor,
+    fetch: Callable[[BatchCursor], Generator[Batch]],
+    cursor: BatchCursor,
     found: Queue[_Found],
     stopped: threading.Event,
 ) -> None:
@@ -68,7 +68,7 @@ def _fetch(
     found.put((None if stopped.is_set() else end, copy(cursor)))
 
 
-def _stop(thread: threading.Thread, cursor: ChunkCursor, found: Queue[_Found], stopped: threading.Event) -> None:
+def _stop(thread: threading.Thread, cursor: BatchCursor, found: Queue[_Found], stopped: threading.Event) -> None:
     stopped.set()
     cursor.ended = True
     while thread.is_alive() and thread is not threading.current_thread():
@@ -81,7 +81,7 @@ def _stop(thread: threading.Thread, cursor: ChunkCursor, found: Queue[_Found], s
         found.put((None, cursor))  # for who waits for a batch in another thread
 
 
-def _shut(cursor: ChunkCursor) -> None:
+def _shut(cursor: BatchCursor) -> None:
     network = cursor.response.extensions.get("network_stream") if cursor.response else None
     connection = network.get_extra_info("socket") if network else None
     if connection is not None:
@@ -92,7 +92,7 @@ def _shut(cursor: ChunkCursor) -> None:
 class AsyncAhead(AsyncIterator[Batch]):
     """`Ahead` by a task of the event loop."""
 
-    def __init__(self, fetch: Callable[[ChunkCursor], AsyncGenerator[Batch]], cursor: ChunkCursor, most: int) -> None:
+    def __init__(self, fetch: Callable[[BatchCursor], AsyncGenerator[Batch]], cursor: BatchCursor, most: int) -> None:
         self._given = cursor
         self._over = False
         self._found: asyncio.Queue[_Found] = asyncio.Queue(_room(most))
@@ -122,7 +122,7 @@ class AsyncAhead(AsyncIterator[Batch]):
 
 
 async def _afetch(
-    fetch: Callable[[ChunkCursor], AsyncGenerator[Batch]], cursor: ChunkCursor, found: asyncio.Queue[_Found]
+    fetch: Callable[[BatchCursor], AsyncGenerator[Batch]], cursor: BatchCursor, found: asyncio.Queue[_Found]
 ) -> None:
     end = None
     batches = fetch(cursor)

@@ -63,6 +63,8 @@ class Runs(Resource):
     list = run_pages(_calls.list_runs)
     cancel = run(_calls.cancel_run)
     delete = sync(_calls.delete_run)
+    groups = paged(_calls.run_groups)
+    delete_group = sync(_calls.delete_group)
     scores = paged(_calls.run_scores)
     report = sync(_calls.report_run)
 
@@ -206,6 +208,8 @@ class AsyncRuns(AsyncResource):
     list = arun_pages(_calls.list_runs)
     cancel = arun(_calls.cancel_run)
     delete = awaited(_calls.delete_run)
+    groups = apaged(_calls.run_groups)
+    delete_group = awaited(_calls.delete_group)
     scores = apaged(_calls.run_scores)
     report = awaited(_calls.report_run)
 

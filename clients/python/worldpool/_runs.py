@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from contextlib import aclosing, closing
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import PrivateAttr
 
 from worldpool import _calls
-from worldpool._cursors import ChunkCursor, StateCursor
+from worldpool._cursors import StateCursor
 from worldpool._exports import Export, aexport, export
+from worldpool._groups import batches_of
 from worldpool._policies import Freshness, PolicyClock
 from worldpool._stream import AsyncStream, Stream, afollow, follow
-from worldpool.models import RunInfo, Score
+from worldpool.models import Group, RunInfo, Score
 from worldpool.summary import Report, Summary
 
 if TYPE_CHECKING:
@@ -58,10 +59,18 @@ class Run(RunInfo):
         """Results by kind of holdout, under the run's own split or another one; or told apart `by` other things."""
         return self._client.runs.report(self, split=split, by=by)
 
+    def groups(self) -> Iterable[Group]:
+        """The groups that share it, oldest first."""
+        return self._client.runs.groups(self)
+
     def stream(
         self,
         *,
         after: int = 0,
+        group: str | None = None,
+        consumer: str | None = None,
+        ack: Literal["auto", "manual"] = "auto",
+        window: int | None = None,
         verify: bool = False,
         progress: bool | None = None,
         prefetch: int = 0,
@@ -73,7 +82,19 @@ class Run(RunInfo):
         Parameters
         ----------
         after
-            Leave out the chunks up to this seq.
+            Leave out the chunks up to this seq; of a group its first consumer says so for all.
+        group
+            Share the chunks with the other consumers of this group: each chunk goes to one of them, and to another one
+            if its consumer is away for 30 s and has not acknowledged it.
+        consumer
+            A name in the group, by which a program that is started again gets its own chunks at once. By default one
+            that is new; it stands in `state_dict`.
+        ack
+            "auto": a chunk is acknowledged when the next batch is asked for, and the stream ends when the group has
+            acknowledged all. "manual": by `Stream.ack`, and the stream ends when all is given out.
+        window
+            Most chunks of this consumer that are not acknowledged. By default 4 and `prefetch` with ack="auto", else
+            any number.
         verify
             Check each chunk's SHA-256, at about 1-2 GB/s; a chunk that fails is fetched again. Off by default: TCP
             and TLS have their own checks.
@@ -86,7 +107,17 @@ class Run(RunInfo):
             Leave out batches whose policy is more than so many versions behind the newest of the clock when their turn
             comes; `stream.stale` counts them. A policy that is none of its versions is a `ValueError`.
         """
-        cursor = ChunkCursor(self, seq=after, verify=verify, progress=progress)
+        cursor = batches_of(
+            self,
+            after=after,
+            group=group,
+            consumer=consumer,
+            ack=ack,
+            window=window,
+            prefetch=prefetch,
+            verify=verify,
+            progress=progress,
+        )
         return Stream(self._client, cursor, prefetch=prefetch, freshness=Freshness(clock, max_policy_lag))
 
     def export(self, path: str | PathLike[str], *, format: str = "parquet", progress: bool | None = None) -> Export:
@@ -185,10 +216,18 @@ class AsyncRun(RunInfo):
         """See `Run.report`."""
         return await self._client.runs.report(self, split=split, by=by)
 
+    def groups(self) -> AsyncIterable[Group]:
+        """See `Run.groups`."""
+        return self._client.runs.groups(self)
+
     def stream(
         self,
         *,
         after: int = 0,
+        group: str | None = None,
+        consumer: str | None = None,
+        ack: Literal["auto", "manual"] = "auto",
+        window: int | None = None,
         verify: bool = False,
         progress: bool | None = None,
         prefetch: int = 0,
@@ -196,7 +235,17 @@ class AsyncRun(RunInfo):
         max_policy_lag: int | None = None,
     ) -> AsyncStream:
         """See `Run.stream`."""
-        cursor = ChunkCursor(self, seq=after, verify=verify, progress=progress)
+        cursor = batches_of(
+            self,
+            after=after,
+            group=group,
+            consumer=consumer,
+            ack=ack,
+            window=window,
+            prefetch=prefetch,
+            verify=verify,
+            progress=progress,
+        )
         return AsyncStream(self._client, cursor, prefetch=prefetch, freshness=Freshness(clock, max_policy_lag))
 
     async def export(

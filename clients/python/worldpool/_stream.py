@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from worldpool._core import LOST
-from worldpool._cursors import ChunkCursor, Cursor, Interrupted
+from worldpool._cursors import BatchCursor, Cursor, Interrupted, Patience
 from worldpool._policies import Freshness
 from worldpool._prefetch import Ahead, AsyncAhead
 from worldpool.batches import Batch
-from worldpool.errors import ProblemError, RunFailed
+from worldpool.errors import ConnectionFailed, ProblemError, RateLimited, RunFailed, ServerError
 from worldpool.models import RunInfo
 
 if TYPE_CHECKING:
@@ -65,10 +65,34 @@ async def afollow(client: AsyncClient, cursor: Cursor[T]) -> AsyncGenerator[T]:
         await asyncio.sleep(cursor.pause(error, time.monotonic()))
 
 
+def acknowledge(client: Client, cursor: BatchCursor) -> None:
+    """Tell the pool what it is to be told, if need be once it is back."""
+    patience = Patience()
+    while (call := cursor.acknowledgement()) is not None:
+        try:
+            client._send(call)
+        except (ConnectionFailed, ServerError, RateLimited) as error:
+            time.sleep(patience.delay(error, time.monotonic()))
+        else:
+            cursor.acknowledged()
+
+
+async def aacknowledge(client: AsyncClient, cursor: BatchCursor) -> None:
+    """`acknowledge`, asynchronously."""
+    patience = Patience()
+    while (call := cursor.acknowledgement()) is not None:
+        try:
+            await client._send(call)
+        except (ConnectionFailed, ServerError, RateLimited) as error:
+            await asyncio.sleep(patience.delay(error, time.monotonic()))
+        else:
+            cursor.acknowledged()
+
+
 class _Position:
     """What both streams know and keep."""
 
-    _cursor: ChunkCursor
+    _cursor: BatchCursor
     _freshness: Freshness
 
     @property
@@ -96,12 +120,12 @@ class _Position:
         """Episodes received."""
         return self._cursor.episodes
 
-    def state_dict(self) -> dict[str, int]:
-        """The position, to be kept with a checkpoint: exact to the batch."""
-        return {"seq": self._cursor.seq, "part": self._cursor.part}
+    def state_dict(self) -> dict[str, Any]:
+        """The position, to be kept with a checkpoint: exact to the batch, and JSON."""
+        return self._cursor.position()
 
-    def _move(self, state: dict[str, int]) -> None:
-        self._cursor.seq, self._cursor.part = state["seq"], state["part"]
+    def _move(self, state: dict[str, Any]) -> None:
+        self._cursor.move(state)
         self._cursor.ended = False
 
 
@@ -110,11 +134,12 @@ class Stream(_Position, Iterator[Batch]):
 
     Takes itself up again after lost connections and restarts of the pool (up to a minute away). Raises `RunFailed`
     after the last batch of a run that failed; a cancelled run just ends (`stream.run.state`). Closes itself at the end,
-    when the loop over it is left, or as a context manager.
+    when the loop over it is left, or as a context manager. A consumer of a group gets the batches of its part, in no
+    particular order.
     """
 
     def __init__(
-        self, client: Client, cursor: ChunkCursor, *, prefetch: int = 0, freshness: Freshness | None = None
+        self, client: Client, cursor: BatchCursor, *, prefetch: int = 0, freshness: Freshness | None = None
     ) -> None:
         self._client = client
         self._cursor = cursor
@@ -127,9 +152,13 @@ class Stream(_Position, Iterator[Batch]):
         return Ahead(fetch, self._cursor, self._prefetch) if self._prefetch else fetch(self._cursor)
 
     def __next__(self) -> Batch:
-        while not self._freshness.keeps(batch := next(self._batches)):
-            pass
-        return batch
+        while True:
+            self._cursor.resume()
+            acknowledge(self._client, self._cursor)
+            batch = next(self._batches)
+            self._cursor.give()
+            if self._freshness.keeps(batch):
+                return batch
 
     def __enter__(self) -> Self:
         return self
@@ -141,14 +170,24 @@ class Stream(_Position, Iterator[Batch]):
         """Let the connection go."""
         self._batches.close()
 
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continue from a position that `state_dict` gave."""
+    def ack(self, state: dict[str, Any] | None = None) -> None:
+        """Acknowledge what was given out until `state_dict` gave `state`, or until now: nobody gets it again.
+
+        For a consumer of a group with `ack="manual"`, after its checkpoint is safe. Of other streams there is nothing
+        to acknowledge.
+        """
+        self._cursor.release(state)
+        acknowledge(self._client, self._cursor)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from a position that `state_dict` gave. What a group's consumer was given after it and has not
+        acknowledged comes again."""
         self.close()
         self._move(state)
         self._batches = self._fetched()
 
 
-def _batches(client: Client, cursor: ChunkCursor) -> Generator[Batch]:
+def _batches(client: Client, cursor: BatchCursor) -> Generator[Batch]:
     # not a method: a stream that nobody holds any more must go at once, without waiting for the cycle collector
     try:
         yield from follow(client, cursor)
@@ -157,7 +196,7 @@ def _batches(client: Client, cursor: ChunkCursor) -> Generator[Batch]:
         cursor.bar.close()
 
 
-def _check(cursor: ChunkCursor) -> None:
+def _check(cursor: BatchCursor) -> None:
     if cursor.run.state != "succeeded":  # what was streamed is not what was asked for
         cursor.bar.close()
         raise RunFailed(cursor.run)
@@ -167,7 +206,7 @@ class AsyncStream(_Position, AsyncIterator[Batch]):
     """`Stream` for `async for`. Leave a loop early inside `async with`, so that the connection goes at once."""
 
     def __init__(
-        self, client: AsyncClient, cursor: ChunkCursor, *, prefetch: int = 0, freshness: Freshness | None = None
+        self, client: AsyncClient, cursor: BatchCursor, *, prefetch: int = 0, freshness: Freshness | None = None
     ) -> None:
         self._client = client
         self._cursor = cursor
@@ -180,9 +219,13 @@ class AsyncStream(_Position, AsyncIterator[Batch]):
         return AsyncAhead(fetch, self._cursor, self._prefetch) if self._prefetch else fetch(self._cursor)
 
     async def __anext__(self) -> Batch:
-        while not self._freshness.keeps(batch := await anext(self._batches)):
-            pass
-        return batch
+        while True:
+            self._cursor.resume()
+            await aacknowledge(self._client, self._cursor)
+            batch = await anext(self._batches)
+            self._cursor.give()
+            if self._freshness.keeps(batch):
+                return batch
 
     async def __aenter__(self) -> Self:
         return self
@@ -194,14 +237,19 @@ class AsyncStream(_Position, AsyncIterator[Batch]):
         """Let the connection go."""
         await self._batches.aclose()
 
-    async def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continue from a position that `state_dict` gave."""
+    async def ack(self, state: dict[str, Any] | None = None) -> None:
+        """See `Stream.ack`."""
+        self._cursor.release(state)
+        await aacknowledge(self._client, self._cursor)
+
+    async def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Stream.load_state_dict`."""
         await self.aclose()
         self._move(state)
         self._batches = self._fetched()
 
 
-async def _abatches(client: AsyncClient, cursor: ChunkCursor) -> AsyncGenerator[Batch]:
+async def _abatches(client: AsyncClient, cursor: BatchCursor) -> AsyncGenerator[Batch]:
     batches = afollow(client, cursor)
     try:
         async for batch in batches:

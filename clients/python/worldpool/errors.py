@@ -9,6 +9,7 @@ WorldpoolError
 ├── ExportError            a run cannot be written down like that, or not there
 ├── RunFailed              the run that was followed failed
 ├── WaitTimeout            the run did not end in the time given
+├── ConsumerReplaced       another connection reads as this consumer of the group
 └── ProblemError           the pool refused: RFC 9457 problem details
     ├── Unauthorized       401: the key is unknown, expired or revoked
     ├── Forbidden          403: the key may not do this
@@ -70,6 +71,10 @@ class WaitTimeout(WorldpoolError, TimeoutError):
     def __init__(self, run: RunInfo, seconds: float) -> None:
         super().__init__(f"run {run.id} is still {run.state} after {seconds:g} s")
         self.run = run
+
+
+class ConsumerReplaced(WorldpoolError):
+    """Another stream reads as this consumer of the group, or the group was deleted: this stream gets nothing more."""
 
 
 class FieldProblem(BaseModel):

@@ -262,6 +262,24 @@ class RunInfo(Model):
         return self.state in FINISHED
 
 
+class Consumer(Model):
+    """A consumer of a group; `seen_at` is when it was last connected, marked every few seconds while it is."""
+
+    name: str
+    unacknowledged: int
+    seen_at: datetime
+
+
+class Group(Model):
+    """Consumers that share a run's chunks: up to `given` they were given out, up to `acknowledged` all are done."""
+
+    name: str
+    given: int
+    acknowledged: int
+    unacknowledged: int
+    consumers: list[Consumer]
+
+
 class Score(Model):
     """Return and length of one episode of one agent; `kind` says how the environment is held out, if it is."""
 

@@ -62,6 +62,8 @@ HARMLESS = {
     ("POST", "/v1/runs/{run_id}:cancel"): "stops",
     ("DELETE", "/v1/runs/{run_id}"): "deletes",
     ("POST", "/v1/policies"): "names no spec",
+    ("POST", "/v1/runs/{run_id}/groups/{group}:ack"): "acknowledges what was read",
+    ("DELETE", "/v1/runs/{run_id}/groups/{group}"): "forgets readers",
 }
 TRIED = {("POST", "/v1/runs"), ("POST", "/v1/subsets")}
 
