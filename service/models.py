@@ -303,7 +303,6 @@ class Run(Owned, Base):
     steps_per_env: Mapped[int | None]
     seeds: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     name: Mapped[str | None]
-    request_sha256: Mapped[Any] = mapped_column(LargeBinary, nullable=True)  # `bytes` is a column here
     max_parallel: Mapped[int | None]
     record: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     content_sha256: Mapped[Any] = mapped_column(LargeBinary, nullable=True)

@@ -21,7 +21,7 @@ from service.api import schemas
 from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.ids import new_id, read, show
 from service.keys import Caller
-from service.models import FINISHED, Chunk, Commitment, Lease, LeaseState, QuotaNode, Run, Site, WorkItem
+from service.models import FINISHED, Chunk, Commitment, Lease, LeaseState, QuotaNode, Run, Site, Split, WorkItem
 from service.scheduler.plan import SLOT_MC
 from service.scheduler.snapshot import reasons
 
@@ -54,18 +54,9 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     cell_id = caller.require_cell()
     if request.purpose == "evaluate":
         caller.require("evaluate")
-    known = await _named(session, cell_id, request)
-    if known is not None:
-        return known
     node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
     subset_id, specs = await _specs(session, caller, request)
     field = "body.refs" if request.subset is None else "body.subset"
-    fitted = await tables.check(session, caller, (ref for ref, _ in specs), field=field)
-    split = await splits.in_force(session, hold=True)
-    admitted = await splits.admit(
-        split, specs, purpose=request.purpose, holdout=request.holdout, fitted=fitted, field=field
-    )
-    specs = admitted.specs
     chosen = await policies.documents(
         session,
         cell_id,
@@ -73,9 +64,18 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         [ref for ref, _ in specs],
         field="body.policy" if request.policies is None else "body.policies",
     )
-    runtime = await fleet.runtime(session)
     content = _content(specs, request, chosen)
-    if request.reuse and (same := await _same(session, cell_id, content, runtime)) is not None:
+    known = await _named(session, cell_id, request.name, content)
+    if known is not None:
+        return known
+    fitted = await tables.check(session, caller, (ref for ref, _ in specs), field=field)
+    split = await splits.in_force(session, hold=True)
+    admitted = await splits.admit(
+        split, specs, purpose=request.purpose, holdout=request.holdout, fitted=fitted, field=field
+    )
+    specs = admitted.specs
+    runtime = await fleet.runtime(session)
+    if request.reuse and (same := await _same(session, cell_id, content, runtime, split)) is not None:
         return same
     row = (await session.execute(select(Commitment))).scalar_one()
     slots = max(row.limit_mc // SLOT_MC, 1)
@@ -91,7 +91,6 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         steps_per_env=request.steps_per_env,
         seeds=request.all_seeds,
         name=request.name,
-        request_sha256=_fingerprint(request) if request.name else None,
         max_parallel=request.max_parallel,
         record=request.record.model_dump(),
         content_sha256=content,
@@ -133,18 +132,16 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     return run
 
 
-async def _named(session: AsyncSession, cell_id: UUID, request: schemas.RunCreate) -> Run | None:
-    """The cell's run of the name that this request gives, if it has one and gives a name."""
-    if request.name is None:
+async def _named(session: AsyncSession, cell_id: UUID, name: str | None, content: bytes) -> Run | None:
+    """The cell's run of the name, if it has one."""
+    if name is None:
         return None
     # held until the end of the transaction, so that of two requests with a new name one sees the other's run
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{cell_id} {request.name}"))))
-    run = (
-        await session.execute(select(Run).where(Run.cell_id == cell_id, Run.name == request.name))
-    ).scalar_one_or_none()
-    if run is not None and run.request_sha256 != _fingerprint(request):
-        reason = f"names a run of another request: {show('run', run.id)}"
-        raise Conflict(f"there is a run named {request.name}", errors=[("body.name", reason)])
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{cell_id} {name}"))))
+    run = (await session.execute(select(Run).where(Run.cell_id == cell_id, Run.name == name))).scalar_one_or_none()
+    if run is not None and run.content_sha256 != content:
+        reason = f"names a run of other content: {show('run', run.id)}"
+        raise Conflict(f"there is a run named {name}", errors=[("body.name", reason)])
     return run
 
 
@@ -152,22 +149,22 @@ def _content(
     specs: Sequence[tuple[str, str]], request: schemas.RunCreate, chosen: Mapping[str, policies.Document]
 ) -> bytes:
     """Identity of what a run simulates: equal on equal engines, bit for bit."""
-    asked = [request.episodes, request.steps_per_env, request.all_seeds, request.purpose, request.record.model_dump()]
+    asked: list[Any] = [request.episodes, request.steps_per_env, request.all_seeds, request.purpose, request.holdout]
+    asked.append(request.record.model_dump(exclude_defaults=True))  # so that a new field changes no content
     digest = hashlib.sha256(rfc8785.dumps([*asked, [policies.digest(document) for document in chosen.values()]]))
     for _, spec in specs:
         digest.update(bytes.fromhex(spec))
     return digest.digest()
 
 
-async def _same(session: AsyncSession, cell_id: UUID, content: bytes, runtime: str | None) -> Run | None:
-    """The cell's newest run of this content and runtime that has not failed."""
+async def _same(
+    session: AsyncSession, cell_id: UUID, content: bytes, runtime: str | None, split: Split | None
+) -> Run | None:
+    """The cell's newest run of this content, runtime and split that has not failed."""
     query = select(Run).where(Run.cell_id == cell_id, Run.content_sha256 == content, Run.runtime == runtime)
+    query = query.where(Run.split.is_not_distinct_from(splits.ref(split) if split else None))
     query = query.where(Run.state.in_(("queued", "running", "succeeded"))).order_by(Run.id.desc()).limit(1)
     return (await session.execute(query)).scalar_one_or_none()
-
-
-def _fingerprint(request: schemas.RunCreate) -> bytes:
-    return hashlib.sha256(request.model_dump_json().encode()).digest()
 
 
 def _show_carved(one: Carved) -> dict[str, Any]:

@@ -34,7 +34,6 @@ def upgrade() -> None:
     op.add_column("run", sa.Column("policies", postgresql.ARRAY(sa.Text()), nullable=True))
     op.add_column("run", sa.Column("seeds", postgresql.ARRAY(sa.BigInteger()), nullable=True))
     op.add_column("run", sa.Column("name", sa.Text(), nullable=True))
-    op.add_column("run", sa.Column("request_sha256", sa.LargeBinary(), nullable=True))
     op.add_column("run", sa.Column("max_parallel", sa.BigInteger(), nullable=True))
     op.add_column("run", sa.Column("record", postgresql.JSONB(), server_default="{}", nullable=False))
     op.add_column("run", sa.Column("content_sha256", sa.LargeBinary(), nullable=True))
@@ -79,7 +78,6 @@ def downgrade() -> None:
         "content_sha256",
         "record",
         "max_parallel",
-        "request_sha256",
         "name",
         "seeds",
         "policies",

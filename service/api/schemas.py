@@ -532,7 +532,8 @@ class RunCreate(In):
     seeds: list[Seed] | None = Field(None, min_length=1, max_length=1000, description="in place of `seed`")
     max_parallel: int | None = Field(None, ge=1, lt=2**31, description="work items of it that run at once, at most")
     name: Name | None = Field(
-        None, description="of one run of the cell, for good: the same request again is the same run, another is a 409"
+        None,
+        description="of one run of the cell, for good: a request of the same content is the same run, another is a 409",
     )
     record: Record = Record()
     reuse: bool = Field(

@@ -133,7 +133,7 @@ class Stream(_Position, Iterator[Batch]):
     """The batches of a run, each exactly once, in order, until the run has ended.
 
     Takes itself up again after lost connections and restarts of the pool (up to a minute away). Raises `RunFailed`
-    after the last batch of a run that failed; a cancelled run just ends (`stream.run.state`). Closes itself at the end,
+    after the last batch of a run that failed or was cancelled (`stream.run.state`). Closes itself at the end,
     when the loop over it is left, or as a context manager. A consumer of a group gets the batches of its part, in no
     particular order.
     """
