@@ -98,6 +98,7 @@ async def rotate(session: AsyncSession, *, now: datetime) -> bool:
         return False
     owed = await session.scalar(select(func.count()).where(QuotaNode.carry != 0))
     if not owed:
+        row.rotated_at = now  # looked at again when the next rounding is due, not at every sweep
         return False
     await divide(session, now=now)
     await db.notify(session, db.SCHEDULE)
