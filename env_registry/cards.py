@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from env_registry.catalogue import COSTS, SPECS, base_spec, refs
+from env_registry.catalogue import COSTS, SPECS, base_spec, columns, refs
 from env_registry.costs import unquantised
+from env_registry.family import family_versions
 from env_registry.spec import Spec
 
 PER_TASK = ("observation_bytes", "episode_steps", "random_return", "reward_low", "reward_high", "seed_sensitive")
@@ -60,25 +61,29 @@ def card_of(spec: Spec) -> Card | None:
         return None
     if spec == base:
         return card
-    card = replace(card, reference_return=None)
-    plain = {axis.name for axis in spec.source.axes if axis.task or axis.randomisable}
-    if any(name not in plain for name, _ in spec.parameters):
-        card = replace(card, agents=None, observation_spaces=None, action_spaces=None)
-    card = replace(card, horizon=spec.source.horizon_of(spec.values))
+    changes: dict[str, Any] = {"reference_return": None, "horizon": spec.source.horizon_of(spec.values)}
+    if any(name not in _plain(spec.family, spec.version) for name, _ in spec.parameters):
+        changes |= {"agents": None, "observation_spaces": None, "action_spaces": None}
+    if spec.modifiers:
+        card, changes = replace(card, **changes), {}
     for use in spec.modifiers:
         card = use.modifier.card(card, dict(use.arguments))
-    if row is None:
-        return replace(card, fingerprint=None)
-    return replace(card, measured=spec.ref, **known.own(row))
+    own = {"fingerprint": None} if row is None else {"measured": spec.ref, **known.own(row)}
+    return replace(card, **{**changes, **own})
+
+
+@cache
+def _plain(family: str, version: int) -> frozenset[str]:
+    """Axes that change no sizes."""
+    source = family_versions()[family, version]
+    return frozenset(axis.name for axis in source.axes if axis.task or axis.randomisable)
 
 
 class _Committed:
     """The files' columns; rows are turned into cards when asked for."""
 
     def __init__(self) -> None:
-        import pyarrow.parquet as pq
-
-        specs, costs = pq.read_table(SPECS, columns=COLUMNS), pq.read_table(COSTS)
+        specs, costs = columns(SPECS, COLUMNS), columns(COSTS)
         self.versions: Mapping[str, str] = json.loads(specs.schema.metadata[b"runtime"])
         self._columns = {name: table[name].to_pylist() for table in (specs, costs) for name in table.column_names}
         self._columns["spaces"] = [sys.intern(text) for text in self._columns["spaces"]]  # many specs have the same

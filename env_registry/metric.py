@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from env_registry.axes import Axis, Distribution, DistributionKind, Value
-from env_registry.catalogue import SPECS
+from env_registry.catalogue import SPECS, columns
 from env_registry.spec import Spec
 
 UNIT = 128
@@ -136,9 +136,7 @@ def _direction(name: str, dimensions: int) -> NDArray[np.int16]:
 
 def measured(specs: Sequence[Spec]) -> NDArray[np.float64]:
     """Of catalogued specs the behaviour under random actions (`probe.BEHAVIOUR`) and the extent of their spaces."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(SPECS, columns=["ref", "behaviour", "spaces"])
+    table = columns(SPECS, ["ref", "behaviour", "spaces"])
     behaviour = np.array(table["behaviour"].to_pylist(), np.float64).reshape(len(table), -1)
     found = np.hstack([behaviour, np.array([_extents(text) for text in table["spaces"].to_pylist()], np.float64)])
     row = {ref: row for row, ref in enumerate(table["ref"].to_pylist())}

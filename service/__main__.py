@@ -49,10 +49,13 @@ def migrate(settings: Settings, arguments: argparse.Namespace) -> int:
 
 def bootstrap(settings: Settings, arguments: argparse.Namespace) -> int:
     """migrate, see to a first cell, operator and site, and print their keys as JSON"""
+    import gc
+
     from service import logs
     from service.bootstrap import bootstrap as run
     from service.embedded.up import existing_keys
 
+    gc.disable()  # a catalogue is a million objects and no garbage; this process ends soon
     logs.configure(settings)  # onto stderr: stdout is for the keys
     migrate(settings, arguments)
     given = settings.model_dump(include={"cell_key", "operator_key", "site_key"}, exclude_none=True)

@@ -33,8 +33,7 @@ async def _bootstrap(database_url: str, redis_url: str, store_url: str, existing
             await plant(session)
             site = await _site(session, redis_url, store_url)
             cell = await _cell(session)
-            await catalogue.load(session)
-            await splits.load(session)
+            await splits.load(session, await catalogue.load(session))
             owners: dict[str, Mapping[str, object]] = {
                 "cell_key": {"cell": cell},
                 "operator_key": {},

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import structlog
+from pydantic_core import to_json
 from sqlalchemy import delete, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 import env_registry
 from env_registry import Card, RefProblem, Spec, metric
-from service import db, search, splits
+from service import conditions, db, postings, search, splits
 from service.api import schemas
 from service.errors import Invalid, NotFound, UnknownEnvironment
-from service.models import CatalogueState, Environment
+from service.models import CatalogueState, Environment, Posting
 from service.segments import Cost
 
 DEFAULT_STEP_US = 200.0
@@ -29,7 +31,10 @@ DEFAULT_STEP_BYTES = 1024
 DEFAULT_MEMORY_MB = 1024
 """Assumed of families that no card was measured of (third-party ones)."""
 
-COPIED = (*search.EQUAL, "ref", "family", "agents", "tags", "step_us", "make_ms", "memory_mb", "effect")
+COPIED = (
+    *("ref", "domain", "family", "base_task"),
+    *("agents", "observations", "actions", "seed_sensitive", "snapshot"),
+)
 """Columns that hold what is shown as it is."""
 
 log = structlog.get_logger()
@@ -81,11 +86,12 @@ def resolve_all(refs: Sequence[str], *, field: str) -> list[Spec]:
     return specs
 
 
-async def find(reader: AsyncConnection, ref_or_digest: str) -> Spec:
+async def find(reads: AsyncEngine, ref_or_digest: str) -> Spec:
     """By ref, or by the digest of a catalogued spec."""
     if re.fullmatch(r"[0-9a-f]{64}", ref_or_digest):
         query = select(Environment.ref).where(Environment.digest == bytes.fromhex(ref_or_digest))
-        ref = await reader.scalar(query)
+        async with reads.connect() as reader:
+            ref = await reader.scalar(query)
         if ref is None:
             raise NotFound(f"no catalogued environment has the digest {ref_or_digest}; ask by ref")
         return parse(ref)
@@ -130,14 +136,18 @@ def show(spec: Spec, *, catalogued: bool) -> schemas.Environment:
     return schemas.Environment(**_facts(spec, env_registry.card_of(spec)), catalogued=catalogued)
 
 
-async def detail(reader: AsyncConnection, spec: Spec) -> schemas.EnvironmentDetail:
+@lru_cache(maxsize=10_000)
+def detail(ref: str, split: splits.Known | None) -> str:
+    """JSON of `schemas.EnvironmentDetail`."""
+    spec = parse(ref)
     card = env_registry.card_of(spec)
-    return schemas.EnvironmentDetail(
+    found = schemas.EnvironmentDetail(
         **_facts(spec, card),
         catalogued=card is not None and card.fingerprint is not None,
         card=vars(card) if card else None,
-        split=await splits.standing(reader, spec),
+        split=split.standing(spec) if split else None,
     )
+    return found.model_dump_json()
 
 
 def _facts(spec: Spec, card: Card | None) -> dict[str, Any]:
@@ -216,30 +226,20 @@ def modifiers() -> list[schemas.ModifierOut]:
 # --- load
 
 
-async def load(session: AsyncSession) -> int:
-    """Bring the environment table up to what env_registry enumerates; answers how many specs it holds.
+async def load(session: AsyncSession) -> Sequence[Spec]:
+    """Bring the tables up to what env_registry enumerates; answers the specs in the order of their numbers, none where
+    the tables held them already.
 
     All in the caller's transaction: until it commits, readers see the catalogue before, whole.
-    The catalogue's version is a digest of all that queries and strategies read, row by row.
     """
     source = source_sha256()
     state = await session.get(CatalogueState, 1)
     if state is not None and state.source_sha256 == source:
-        return int(state.counts["specs"])
-    await session.execute(delete(Environment))
-    await session.execute(delete(CatalogueState))
+        return []
     specs = list(env_registry.enumerate_specs())
     vectors = metric.vectors(specs, metric.measured(specs))
-    version = hashlib.sha256()
-
-    def rows() -> Iterator[dict[str, Any]]:  # on disk as pages read them
-        for spec, vector in sorted(zip(specs, vectors, strict=True), key=lambda pair: pair[0].digest):
-            row = row_of(spec) | {"vector": vector.tobytes()}
-            version.update(json.dumps(row, sort_keys=True, default=bytes.hex).encode())
-            yield row
-
-    await db.copy(session, Environment.__table__, rows())
-    await session.execute(text("ANALYZE environment"))  # the planner must know at the first search already
+    placed = sorted(zip(specs, vectors, strict=True), key=lambda pair: pair[0].digest)
+    version = await write(session, (entry(spec, vector.tobytes()) for spec, vector in placed))
     found = await search.tally(session, select(Environment))
     counts = {
         "specs": found.specs,
@@ -249,30 +249,65 @@ async def load(session: AsyncSession) -> int:
         "domains": dict(sorted(found.domain.items())),
         "facets": found.model_dump(),
     }
-    session.add(CatalogueState(id=1, source_sha256=source, version=version.hexdigest(), counts=counts))
+    session.add(CatalogueState(id=1, source_sha256=source, version=version, counts=counts))
     await session.flush()
     log.info("catalogue.loaded", specs=found.specs)
-    return found.specs
+    return [spec for spec, _ in placed]
 
 
 def source_sha256() -> str:
-    """Identity of what the table holds: the registry's own files, and those here that say what a row is."""
+    """Identity of what the tables hold: the registry's own files, and those here that say what a row and a posting
+    are."""
     root = Path(env_registry.__file__).parent
     digest = hashlib.sha256()
-    shown = (Path(__file__), Path(schemas.__file__), Path(search.__file__))
+    shown = map(Path, (__file__, *(inspect.getfile(module) for module in (conditions, postings, schemas))))
     for path in (*sorted(path for path in root.rglob("*") if path.suffix in {".py", ".parquet"}), *shown):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def row_of(spec: Spec) -> dict[str, Any]:
-    environment = show(spec, catalogued=True)
-    return {
-        **{name: getattr(environment, name) for name in COPIED},
+@dataclass(frozen=True)
+class Entry:
+    """A spec as the tables hold it: its row of `environment` but for the number, and what a search can ask of it."""
+
+    row: dict[str, Any]
+    names: Collection[str]
+    amounts: Mapping[str, float]
+
+
+def entry(spec: Spec, vector: bytes) -> Entry:
+    """What it shows is not read into `schemas.Environment`, which would check 100,000 times what one function made; a
+    test holds it against what a lookup shows."""
+    shown = _facts(spec, env_registry.card_of(spec)) | {"catalogued": True}
+    row = {name: shown[name] for name in COPIED}
+    row |= {
         "digest": bytes.fromhex(spec.digest),
         "modifiers": [use.name for use in spec.modifiers],
-        "parameters": json.dumps(environment.parameters),
-        "levels": [search.level(name, value) for name, value in spec.values.items()],
-        "words": search.words(f"{spec.ref} {' '.join(environment.tags)} {spec.source.description}"),
-        "shown": environment.model_dump_json(),
+        "shown": to_json(shown).decode(),
+        "vector": vector,
     }
+    return Entry(row, conditions.names(spec, shown), conditions.amounts(spec, shown))
+
+
+async def write(session: AsyncSession, entries: Iterable[Entry]) -> str:
+    """Replace what the tables hold by these, which come in the order of their digests; answers the catalogue's version:
+    a digest of all that is shown, asked for and compared."""
+    for table in (Environment, Posting, CatalogueState):
+        await session.execute(delete(table))
+    collector = postings.Collector()
+    version = hashlib.sha256()
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for entry in entries:
+            version.update(entry.row["shown"].encode() + entry.row["vector"])
+            yield entry.row | {"number": collector.add(entry.names, entry.amounts)}
+
+    def found() -> Iterator[dict[str, Any]]:
+        for posting in collector.rows():
+            version.update(f"{posting['name']}~{posting['step']}".encode() + posting["numbers"])
+            yield posting
+
+    await db.copy(session, Environment.__table__, rows())
+    await db.copy(session, Posting.__table__, found())
+    await session.execute(text("ANALYZE environment"))  # the planner must know at the first search already
+    return version.hexdigest()

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import clock
+from service import clock, db
 from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from service.ids import read, show
 from service.models import Cell, Key, Site
@@ -24,21 +23,24 @@ ON_REQUEST = {"cell": ("evaluate", "trajectories"), "operator": ("trajectories",
 """Scopes that a key has only if they are named: to run held-out environments for their scores, and to see more of
 that than scores."""
 
-_BY_SECRET = select(
-    *(Key.id, Key.cell_id, Key.site_id, Key.scopes, Key.revoked_at),
-    (Key.expires_at <= func.clock_timestamp()).label("expired"),
-).where(Key.secret_sha256 == bindparam("sha256"))
-"""Asked at every request: made once."""
+_BY_SECRET = """
+SELECT
+    id, cell_id, site_id, scopes, (SELECT split_id FROM split_in_force),
+    revoked_at IS NOT NULL, coalesce(expires_at <= clock_timestamp(), false)
+FROM key WHERE secret_sha256 = %(sha256)s
+"""
+"""Asked at every request; with the split in force, so that looking up an environment asks nothing else."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request."""
+    """Who sends a request, and the split in force as it came."""
 
     key_id: UUID
     cell_id: UUID | None
     site_id: UUID | None
     scopes: frozenset[str]
+    split_id: UUID | None
 
     @property
     def name(self) -> str:
@@ -66,7 +68,7 @@ class Caller:
         return self.cell_id
 
 
-async def authenticate(session: AsyncSession | AsyncConnection, secret: str) -> Caller:
+async def authenticate(reader: db.Reader, secret: str) -> Caller:
     """The caller that a bearer secret names.
 
     Raises
@@ -74,14 +76,15 @@ async def authenticate(session: AsyncSession | AsyncConnection, secret: str) -> 
     Unauthenticated
         No such key, or it was revoked or has expired.
     """
-    found = (await session.execute(_BY_SECRET, {"sha256": _hash(secret)})).one_or_none()
-    if found is None:
+    found = await db.fetch(reader, _BY_SECRET, {"sha256": _hash(secret)})
+    if not found:
         raise Unauthenticated("this key is unknown")
-    if found.revoked_at is not None:
+    ((key, cell, site, scopes, split, revoked, expired),) = found
+    if revoked:
         raise Unauthenticated("this key was revoked")
-    if found.expired:
+    if expired:
         raise Unauthenticated("this key has expired")
-    return Caller(found.id, found.cell_id, found.site_id, frozenset(found.scopes))
+    return Caller(key, cell, site, frozenset(scopes), split)
 
 
 async def create(

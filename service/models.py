@@ -22,7 +22,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from service.ids import new_id
@@ -113,40 +113,36 @@ class Audit(Base):
 class Environment(Base):
     """A catalogued spec, for search. The registry, not this table, says what a ref means.
 
-    Pages are in the order of digests: no reload of the catalogue changes it, and what a search finds lies evenly in it.
-    So a page that much fits is read off soon, and what few fit has an index; see docs/decisions/0012-search.md.
+    `number` counts in the order of digests, which is that of pages: no reload of the catalogue changes it, and what a
+    search finds lies evenly in it.
     """
 
     __tablename__ = "environment"
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    ref: Mapped[str] = mapped_column(unique=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    ref: Mapped[str]
     domain: Mapped[str]
     family: Mapped[str]
     base_task: Mapped[str]
-    kind: Mapped[str]
+    modifiers: Mapped[list[str]]
+    agents: Mapped[int]
     observations: Mapped[str]
     actions: Mapped[str]
-    agents: Mapped[int]
-    engine: Mapped[str]
-    tags: Mapped[list[str]]
-    modifiers: Mapped[list[str]]
-    parameters: Mapped[dict[str, Any]]
-    levels: Mapped[list[str]]  # parameters with about what value they have; see `search.level`
-    step_us: Mapped[float]
-    make_ms: Mapped[float]
-    memory_mb: Mapped[int]
     seed_sensitive: Mapped[bool]
     snapshot: Mapped[str]
-    effect: Mapped[float | None]
-    words: Mapped[str] = mapped_column(TSVECTOR)
     shown: Mapped[str]  # the JSON of `schemas.Environment`
     vector: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    __table_args__ = (
-        *(Index(None, name) for name in ("domain", "family", "base_task", "kind", "observations", "actions")),
-        *(Index(None, name) for name in ("agents", "engine", "seed_sensitive", "snapshot")),
-        *(Index(None, name) for name in ("step_us", "make_ms", "memory_mb", "effect")),
-        *(Index(None, name, postgresql_using="gin") for name in ("tags", "modifiers", "levels", "words")),
-    )
+
+
+class Posting(Base):
+    """Which catalogued specs a name of `conditions` fits; of an amount, those in one step and how much they have."""
+
+    __tablename__ = "posting"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    specs: Mapped[int]
+    numbers: Mapped[bytes] = mapped_column(LargeBinary)  # packed by `postings`, as are values
+    values: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class CatalogueState(Base):
@@ -250,12 +246,14 @@ class SplitInForce(Base):
 
 
 class Holdout(Base):
-    """A catalogued spec that a split holds out, for search. The split's rules, not this table, say what is held out."""
+    """Which catalogued specs a split holds out as one kind, for search: a posting of those of `Split.catalogue`. The
+    split's rules, not this table, say what is held out."""
 
     __tablename__ = "holdout"
     split_id: Mapped[UUID] = mapped_column(ForeignKey("split.id"), primary_key=True)
-    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    kind: Mapped[str]
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    specs: Mapped[int]
+    numbers: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ExposureBudget(Base):

@@ -29,21 +29,29 @@ async def page(
     """Up to `limit` rows after `cursor` in the order of `key` (an integer, a UUID or bytes, unique), and the next
     cursor or None. A session gives entities, a connection rows of columns, of which `key` is one."""
     if cursor is not None:
-        last = _decode(cursor, key.type.python_type)
+        last = decode(cursor, key.type.python_type)
         query = query.where(key < last if descending else key > last)
     query = query.order_by(key.desc() if descending else key).limit(limit + 1)
     result = await session.execute(query)
     rows: Sequence[Any] = result.scalars().all() if isinstance(session, AsyncSession) else result.all()
     more = len(rows) > limit
-    return rows[:limit], _encode(getattr(rows[limit - 1], key.key)) if more else None
+    return rows[:limit], encode(getattr(rows[limit - 1], key.key)) if more else None
 
 
-def _encode(key: int | UUID | bytes) -> str:
+def encode(key: int | UUID | bytes) -> str:
+    """The cursor behind a key."""
     text = key.hex if isinstance(key, UUID) else key.hex() if isinstance(key, bytes) else str(key)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, kind: type) -> int | UUID | bytes:
+def decode(cursor: str, kind: type) -> Any:
+    """The key in a cursor, of that type.
+
+    Raises
+    ------
+    Invalid
+        The cursor is not one of ours.
+    """
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
         if kind is UUID:

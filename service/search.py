@@ -1,53 +1,78 @@
-"""Searching the catalogue: conditions as SQL, pages, and facets. See docs/decisions/0012-search.md.
+"""Searching the catalogue: which specs fit, page by page, and how many of each kind. See docs/decisions/0012-search.md.
 
-Knows the environment table and what the registry declares of families; what a row holds is `catalogue`'s business.
+Knows the tables of environments and postings; what a condition means is `conditions`' business, and what a row holds
+`catalogue`'s.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, and_, cast, func, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONPATH
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+import numpy as np
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, LargeBinary, Select, any_, case, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 import env_registry
-from env_registry import Axis, Distribution, RefProblem, Scalar
-from env_registry.axes import FloatAxis, IntAxis, ValueProblem, format_value
-from env_registry.problems import unknown
-from service import splits
+from service import db, pages, postings
 from service.api import schemas
-from service.errors import Invalid
+from service.conditions import NONE, Term, conditions
 from service.models import CatalogueState, Environment
-from service.pages import page
-
-NONE = "none"
-"""In a search, the modifier of specs without any."""
-
-EQUAL = ("domain", "kind", "base_task", "observations", "actions", "engine", "seed_sensitive", "snapshot")
-AT_MOST: Mapping[str, InstrumentedAttribute[Any]] = {
-    "max_agents": Environment.agents,
-    "max_step_us": Environment.step_us,
-    "max_make_ms": Environment.make_ms,
-    "max_memory_mb": Environment.memory_mb,
-}
-AT_LEAST: Mapping[str, InstrumentedAttribute[Any]] = {
-    "min_agents": Environment.agents,
-    "min_effect": Environment.effect,
-}
-"""Conditions of `schemas.Where` on single columns."""
-
-MANY_STEPS = 64
-"""A range over more `step`s than these is no longer found by them: an index helps little there."""
 
 GROUPED = ("family", "modifiers", "agents", "observations", "actions", "seed_sensitive", "snapshot")
 """Columns that facets count. Whatever else they count follows from the family."""
+
+MOST_LOOKED_UP = 5000
+"""Rows up to which an index is faster than a scan of all."""
+
+_POSTINGS = """
+SELECT version, last, first, place, specs, numbers, "values"
+FROM (
+    SELECT
+        version,
+        (SELECT max(number) FROM environment) AS last,
+        (SELECT number FROM environment WHERE digest > %(after)s ORDER BY digest LIMIT 1) AS first
+    FROM catalogue_state
+) AS catalogue
+LEFT JOIN (
+    SELECT place, specs, numbers, CASE WHEN step IN (low, high) THEN "values" END AS "values"
+    FROM unnest(%(names)s::text[], %(lows)s::int[], %(highs)s::int[]) WITH ORDINALITY AS asked (name, low, high, place)
+    JOIN posting ON posting.name = asked.name AND step BETWEEN low AND high
+    UNION ALL
+    SELECT place, specs, numbers, NULL
+    FROM unnest(%(names)s::text[]) WITH ORDINALITY AS asked (name, place)
+    JOIN holdout ON 'split=' || kind = name
+    JOIN split_in_force USING (split_id)
+) AS found ON true
+"""
+"""Who has what is asked, term by term; beside it the catalogue's version, the number of its last spec, and that of the
+first after a digest. One row without a term where nobody has any."""
+
+_ROWS = """
+SELECT version, digest, shown
+FROM catalogue_state LEFT JOIN environment ON number = ANY(%(numbers)s::bigint[])
+ORDER BY number
+"""
+"""The catalogue's version, and rows in the order of pages. One row without an environment where none is asked for."""
+
+
+@dataclass(frozen=True)
+class Matching:
+    """The specs that fit a search in one version of the catalogue; None: there is no catalogue."""
+
+    version: str | None
+    mask: postings.Mask
+
+    @property
+    def rows(self) -> ColumnElement[bool]:
+        """Holds for the rows of these specs, as long as the table holds this version."""
+        numbers = np.flatnonzero(self.mask)
+        if len(numbers) <= MOST_LOOKED_UP:
+            return Environment.number == any_(cast(numbers.tolist(), ARRAY(BigInteger)))
+        picked = func.get_bit(cast(postings.bits(self.mask), LargeBinary), Environment.number) == 1
+        return case((Environment.number < len(self.mask), picked), else_=False)
 
 
 async def turn(
@@ -58,11 +83,55 @@ async def turn(
     Raises
     ------
     Invalid
-        As `matching`; or the cursor is not one of ours.
+        As `conditions`; or the cursor is not one of ours.
     """
-    query = matching(where, field=field).with_only_columns(Environment.digest, Environment.shown)
-    rows, following = await page(reader, query, Environment.digest, cursor=cursor, limit=limit)
-    return [shown for _, shown in rows], following
+    after = b"" if cursor is None else pages.decode(cursor, bytes)
+    while True:
+        found = await matching(reader, where, field=field, after=after)
+        if found.version is None:
+            return [], None
+        numbers = postings.head(found.mask, limit + 1)
+        rows = await db.fetch(reader, _ROWS, {"numbers": f"{{{','.join(map(str, numbers[:limit]))}}}"})
+        if rows and rows[0][0] == found.version:  # else the catalogue was replaced between the two statements
+            more = len(numbers) > limit
+            return [shown for _, _, shown in rows if shown], pages.encode(rows[-1][1]) if more else None
+
+
+async def matching(reader: db.Reader, where: schemas.Where, *, field: str, after: bytes = b"") -> Matching:
+    """The specs for which all conditions hold, of those with a digest above `after`.
+
+    Raises
+    ------
+    Invalid
+        As `conditions`.
+    """
+    asked = conditions(where, field=field)
+    terms = [term for condition in asked for term in condition.terms]
+    parameters = {
+        "after": after,
+        "names": [term.name for term in terms],
+        "lows": [postings.step(term.low) for term in terms],
+        "highs": [postings.step(term.high) for term in terms],
+    }
+    rows = await db.fetch(reader, _POSTINGS, parameters)
+    if not rows:
+        return Matching(None, np.zeros(0, np.bool_))
+    version, last, first, *_ = rows[0]
+    if first is None:
+        return Matching(version, np.zeros(0, np.bool_))
+    mask = np.ones(last + 1, np.bool_)
+    mask[:first] = False
+    found: defaultdict[Term, list[Any]] = defaultdict(list)
+    for _, _, _, place, *posting in rows:
+        if place is not None:
+            found[terms[place - 1]].append(posting)
+    for condition in asked:
+        having = np.zeros_like(mask)
+        for term in condition.terms:
+            for specs, numbers, values in found[term]:
+                postings.mark(having, specs, numbers, values, term.low, term.high)
+        mask &= having if condition.having else ~having
+    return Matching(version, mask)
 
 
 async def facets(reader: AsyncConnection, where: schemas.Where, *, field: str) -> schemas.Facets:
@@ -71,15 +140,19 @@ async def facets(reader: AsyncConnection, where: schemas.Where, *, field: str) -
     Raises
     ------
     Invalid
-        As `matching`.
+        As `conditions`.
     """
     if where == schemas.Where():
         counted = await reader.scalar(select(CatalogueState.counts["facets"]))
         return schemas.Facets.model_validate(counted or _facets([]))
-    return await tally(reader, matching(where, field=field))
+    while True:
+        found = await matching(reader, where, field=field)
+        counted = await tally(reader, select(Environment).where(found.rows))
+        if await reader.scalar(select(CatalogueState.version)) == found.version:  # as in `turn`
+            return counted
 
 
-async def tally(reader: AsyncSession | AsyncConnection, matching: Select[Environment]) -> schemas.Facets:
+async def tally(reader: db.Reader, matching: Select[Environment]) -> schemas.Facets:
     """How many of these have each value, counted now."""
     columns = [getattr(Environment, name) for name in GROUPED]
     query = matching.with_only_columns(*columns, func.count().label("specs")).group_by(*columns)
@@ -107,153 +180,3 @@ def _facets(groups: Iterable[Any]) -> schemas.Facets:
                 counts[facet][str(value)] += group.specs
     named = {name: dict(counts[name].most_common()) for name in schemas.Facets.model_fields if name != "specs"}
     return schemas.Facets(specs=counts["domain"].total(), **named)
-
-
-def matching(where: schemas.Where, *, field: str) -> Select[Environment]:
-    """The catalogued specs for which all conditions hold.
-
-    Raises
-    ------
-    Invalid
-        There is no such parameter or modifier, or the parameter never has the value; `field` is where the caller gave
-        parameters.
-    """
-    query = select(Environment)
-    for condition in _conditions(where, field):
-        query = query.where(condition)
-    return query
-
-
-def _conditions(where: schemas.Where, field: str) -> Iterable[ColumnElement[bool]]:
-    for name in EQUAL:
-        value = getattr(where, name)
-        if value is not None:
-            yield getattr(Environment, name) == value
-    for name, column in AT_MOST.items():
-        value = getattr(where, name)
-        if value is not None:
-            yield column <= value
-    for name, column in AT_LEAST.items():
-        value = getattr(where, name)
-        if value is not None:
-            yield column >= value
-    if where.family is not None:
-        yield _of_family(where.family)
-    if where.tag is not None:
-        yield Environment.tags.contains([where.tag])
-    if where.modifier is not None:
-        yield _modified(where.modifier, field)
-    if where.text is not None:
-        yield Environment.words.op("@@")(func.plainto_tsquery("simple", words(where.text)))
-    if where.split not in (None, "any"):
-        yield splits.among(where.split)
-    for name, wanted in where.parameters.items():
-        yield _has(name, wanted, f"{field}.{name}")
-
-
-def _of_family(name: str) -> ColumnElement[bool]:
-    """`name` may be a prefix ending in *. A list of names, not a pattern, so that any collation has its index."""
-    prefix = name.removesuffix("*")
-    if prefix == name:
-        return Environment.family == name
-    return Environment.family.in_([known for known in env_registry.families() if known.startswith(prefix)])
-
-
-def _modified(names: Sequence[str], field: str) -> ColumnElement[bool]:
-    place = field.rpartition(".")[0] + ".modifier"
-    if names == [NONE]:
-        return Environment.modifiers == cast([], ARRAY(Text))
-    known = {name for name, _ in env_registry.modifiers()}
-    for name in names:
-        if name == NONE:
-            raise Invalid("no spec can be that", errors=[(place, "none goes alone")])
-        if name not in known:
-            raise _refused("a modifier is unknown", unknown(place, "modifier", name, sorted(known)))
-    return Environment.modifiers.contains(names)
-
-
-def _has(name: str, wanted: schemas.Range, field: str) -> ColumnElement[bool]:
-    """True for specs whose parameter of that name lies in the range or has the value."""
-    axes = _axes().get(name)
-    if axes is None:
-        raise _refused("a parameter is unknown", unknown(field, "parameter", name, _axes()))
-    having = Environment.family.in_(_families_with(name))
-    if wanted.equals is not None:
-        values = _meant(axes, wanted.equals, field)
-        near, exactly = [level(name, value) for value in values], [_equals(name, value) for value in values]
-        return and_(having, Environment.levels.overlap(near), or_(*exactly))
-    return and_(having, *_in_range(name, wanted))
-
-
-def _in_range(name: str, wanted: schemas.Range) -> Iterable[ColumnElement[bool]]:
-    if wanted.min is None and wanted.max is None:
-        return
-    bounds = [(axis.low, axis.high) for axis in _axes()[name] if isinstance(axis, FloatAxis | IntAxis)]
-    low = min((low for low, _ in bounds), default=0.0) if wanted.min is None else wanted.min
-    high = max((high for _, high in bounds), default=0.0) if wanted.max is None else wanted.max
-    steps = range(step(low), step(high) + 1)
-    if len(steps) <= MANY_STEPS:
-        yield Environment.levels.overlap([f"{name}={number}" for number in steps])
-    path = f'$."{name}" ? (@ >= {low!r} && @ <= {high!r})'
-    yield Environment.parameters.bool_op("@?")(cast(path, JSONPATH))
-
-
-def _equals(name: str, value: Scalar) -> ColumnElement[bool]:
-    return Environment.parameters.contains({name: value})
-
-
-def level(name: str, value: Scalar | Distribution) -> str:
-    """A parameter with about what value it has: what an index over all parameters of all families can hold."""
-    if isinstance(value, float | int) and not isinstance(value, bool):
-        return f"{name}={step(value)}"
-    return f"{name}={format_value(value)}"
-
-
-def step(number: float) -> int:
-    """Its place on a scale of both signs with four steps to each power of two, from 2^-16 to 2^32; ends take all
-    beyond. Never falls where numbers rise."""
-    if abs(number) < 2**-16:
-        return 0
-    steps = math.floor(4 * math.log2(min(abs(number), 2**32))) + 65
-    return steps if number > 0 else -steps
-
-
-def _meant(axes: Sequence[Axis], value: Scalar, field: str) -> list[Any]:
-    """What a value means on axes of one name and maybe several types: text may be a number, a truth value or a name."""
-    found: dict[tuple[bool, Any], Any] = {}
-    reason = ""
-    for axis in axes:
-        try:
-            meant = axis.parse(value) if isinstance(value, str) else axis.check(value)
-        except ValueProblem as problem:
-            reason = problem.reason
-            continue
-        if not isinstance(meant, Distribution):
-            found[isinstance(meant, bool), meant] = meant
-    if not found:
-        raise Invalid("a parameter never has that value", errors=[(field, reason[:300] or "give one value")])
-    return list(found.values())
-
-
-def _refused(detail: str, problem: RefProblem) -> Invalid:
-    return Invalid(detail, errors=[(problem.field, problem.reason)])
-
-
-@cache
-def _families_with(name: str) -> Sequence[str]:
-    return [family.name for family in env_registry.families().values() if family.axis(name)]
-
-
-@cache
-def _axes() -> Mapping[str, Sequence[Axis]]:
-    """The axes of all families by name."""
-    found: defaultdict[str, list[Axis]] = defaultdict(list)
-    for family in env_registry.families().values():
-        for axis in family.axes:
-            found[axis.name].append(axis)
-    return found
-
-
-def words(text: str) -> str:
-    """Text as words, those of a search and those of a row alike."""
-    return re.sub(r"[^\w.]+|_", " ", text.lower())

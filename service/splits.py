@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Row, Select, delete, false, func, select, update
+from sqlalchemy import Row, Select, delete, false, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 import env_registry
 from env_registry import Spec
 from env_registry import splits as registry
-from service import db
+from service import postings
 from service.api import schemas
 from service.errors import BudgetExceeded, Conflict, Invalid, NotFound
 from service.errors import Holdout as HoldoutProblem
@@ -107,29 +108,37 @@ def _rule(given: Mapping[str, Any]) -> registry.Rule:
     )
 
 
-async def standing(reader: AsyncConnection, spec: Spec) -> schemas.Standing | None:
-    """How a spec stands in the split in force."""
-    columns = (Split.name, Split.version, Split.rules)
-    split = (await reader.execute(select(*columns).join(SplitInForce, SplitInForce.split_id == Split.id))).one_or_none()
-    if split is None:
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A split as this process read it once: its rules never change. Equal to nothing but itself."""
+
+    ref: str
+    rules: registry.Split
+
+    def standing(self, spec: Spec) -> schemas.Standing:
+        """How a spec stands in it."""
+        nearest = registry.nearest(self.rules, spec)
+        return schemas.Standing(
+            split=self.ref,
+            kind=self.rules.kind(spec),
+            reasons=[schemas.HoldoutReason(**asdict(reason)) for reason in registry.reasons(self.rules, spec)],
+            nearest=schemas.NearestTraining(**asdict(nearest)) if nearest else None,
+        )
+
+
+_known: dict[UUID, Known] = {}
+
+
+async def known(reads: AsyncEngine, split_id: UUID | None) -> Known | None:
+    if split_id is None:
         return None
-    own = rules(split)
-    nearest = registry.nearest(own, spec)
-    return schemas.Standing(
-        split=ref(split),
-        kind=own.kind(spec),
-        reasons=[schemas.HoldoutReason(**asdict(reason)) for reason in registry.reasons(own, spec)],
-        nearest=schemas.NearestTraining(**asdict(nearest)) if nearest else None,
-    )
-
-
-def among(wanted: str) -> ColumnElement[bool]:
-    """Catalogued specs that the split in force lets train on (`train`), holds out (`heldout`), or as one kind."""
-    held = select(Holdout.digest).join(SplitInForce, SplitInForce.split_id == Holdout.split_id)
-    if wanted not in ("train", "heldout"):
-        held = held.where(Holdout.kind == wanted)
-    here = held.where(Holdout.digest == Environment.digest).exists()
-    return ~here if wanted == "train" else here
+    if split_id not in _known:
+        async with reads.connect() as reader:
+            split = (
+                await reader.execute(select(Split.name, Split.version, Split.rules).where(Split.id == split_id))
+            ).one()
+        _known.setdefault(split_id, Known(ref(split), rules(split)))
+    return _known[split_id]
 
 
 # --- submit
@@ -286,7 +295,7 @@ async def declare(session: AsyncSession, caller: Caller, request: schemas.SplitC
     split = await _add(
         session, own, name=request.name, note=request.note, budget=request.budget, created_by=caller.name
     )
-    unseen = await _take(session, split)
+    unseen = await _take(session, split, await _specs(session))
     if unseen:
         at = {rule.name: i for i, rule in enumerate(own.rules)}
         raise Invalid(
@@ -318,25 +327,35 @@ async def _add(session: AsyncSession, own: registry.Split, **given: Any) -> Spli
     return split
 
 
-async def _take(session: AsyncSession, split: Split) -> Mapping[str, list[str]]:
+async def _specs(session: AsyncSession) -> Sequence[Spec]:
+    """Those of the catalogue in the order of their numbers."""
+    refs = (await session.scalars(select(Environment.ref).order_by(Environment.number))).all()
+    return await asyncio.to_thread(lambda: [env_registry.parse(ref) for ref in refs])
+
+
+async def _take(session: AsyncSession, split: Split, specs: Sequence[Spec]) -> Mapping[str, list[str]]:
     """Mark the catalogue's holdouts for search; parts of compositions, by rule, that nothing trains on."""
     own = rules(split)
     source = await session.scalar(select(CatalogueState.source_sha256))
-    refs = (await session.scalars(select(Environment.ref).order_by(Environment.digest))).all()
-    held, unseen = await asyncio.to_thread(_survey, own, refs)
+    held, unseen = await asyncio.to_thread(_survey, own, specs)
     await session.execute(delete(Holdout).where(Holdout.split_id == split.id))
-    rows = ({"split_id": split.id, "digest": bytes.fromhex(digest), "kind": str(kind)} for digest, kind in held)
-    await db.copy(session, Holdout.__table__, rows)
+    for kind, numbers in held.items():
+        packed = postings.pack(numbers, len(specs))
+        session.add(Holdout(split_id=split.id, kind=str(kind), specs=len(numbers), numbers=packed))
     split.catalogue = source
     await session.flush()
-    return unseen if refs else {}
+    return unseen if specs else {}
 
 
 def _survey(
-    own: registry.Split, refs: Sequence[str]
-) -> tuple[list[tuple[str, registry.Kind]], Mapping[str, list[str]]]:
-    specs = [env_registry.parse(ref) for ref in refs]
-    held = [(spec.digest, kind) for spec in specs if (kind := own.kind(spec)) is not None]
+    own: registry.Split, specs: Sequence[Spec]
+) -> tuple[Mapping[registry.Kind, list[int]], Mapping[str, list[str]]]:
+    """The numbers of those that are held out, by kind; and parts of compositions, by rule, that nothing trains on."""
+    held: defaultdict[registry.Kind, list[int]] = defaultdict(list)
+    for number, spec in enumerate(specs):
+        kind = own.kind(spec)
+        if kind is not None:
+            held[kind].append(number)
     return held, registry.unseen_parts(own, specs)
 
 
@@ -367,9 +386,10 @@ async def allow(session: AsyncSession, split: Split, cell: Cell, allowed: int) -
     await session.execute(row.on_conflict_do_update(index_elements=key, set_={"allowed": allowed}))
 
 
-async def load(session: AsyncSession) -> None:
+async def load(session: AsyncSession, loaded: Sequence[Spec]) -> None:
     """See that the shipped split is there, that one is in force, and that search knows what they hold out of this
-    catalogue. A newer shipped version waits for a steward to put it in force."""
+    catalogue, of which `loaded` are all specs if it is new. A newer shipped version waits for a steward to put it in
+    force."""
     known = await session.scalar(
         select(Split).where(Split.name == registry.NAME, Split.digest == registry.DEFAULT.digest)
     )
@@ -380,9 +400,11 @@ async def load(session: AsyncSession) -> None:
         session.add(SplitInForce(id=1, split_id=shipped.id))
         await session.flush()
     source = await session.scalar(select(CatalogueState.source_sha256))
-    stale = await session.scalars(select(Split).where(Split.catalogue.is_distinct_from(source)).order_by(Split.id))
-    for split in stale.all():
-        unseen = await _take(session, split)
+    query = select(Split).where(Split.catalogue.is_distinct_from(source)).order_by(Split.id)
+    stale = (await session.scalars(query)).all()
+    specs = loaded or (await _specs(session) if stale else [])
+    for split in stale:
+        unseen = await _take(session, split, specs)
         for rule, parts in unseen.items():
             log.warning("split.part_unseen", split=ref(split), rule=rule, parts=parts)
 
@@ -398,12 +420,8 @@ async def describe(session: AsyncSession, caller: Caller, found: Sequence[Split]
     """Splits as people see them, with what they hold out of the catalogue."""
     ids = [split.id for split in found]
     total = await session.scalar(select(func.count()).select_from(Environment)) or 0
-    rows = await session.execute(
-        select(Holdout.split_id, Holdout.kind, func.count())
-        .where(Holdout.split_id.in_(ids))
-        .group_by(Holdout.split_id, Holdout.kind)
-    )
-    held = {(split_id, kind): count for split_id, kind, count in rows}
+    rows = await session.execute(select(Holdout.split_id, Holdout.kind, Holdout.specs).where(Holdout.split_id.in_(ids)))
+    held = {(split_id, kind): specs for split_id, kind, specs in rows}
     budgets = select(ExposureBudget).where(ExposureBudget.split_id.in_(ids), ExposureBudget.cell_id == caller.cell_id)
     mine = {row.split_id: row for row in (await session.scalars(budgets)).all()}
     current = await in_force(session)

@@ -220,8 +220,10 @@ async def _held_to(session: AsyncSession, where: schemas.Where) -> tuple[str | N
     split = await splits.in_force(session)
     if split is None or where.split not in (None, "train"):
         return splits.ref(split) if split else None, 0
-    held = search.matching(where.model_copy(update={"split": "heldout"}), field="body.where.parameters")
-    return splits.ref(split), await session.scalar(select(func.count()).select_from(held.subquery())) or 0
+    where = where.model_copy(update={"split": "heldout"})
+    found = await search.matching(session, where, field="body.where.parameters")
+    held = select(func.count()).select_from(Environment).where(found.rows)
+    return splits.ref(split), await session.scalar(held) or 0
 
 
 async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> _Matching:
@@ -232,13 +234,10 @@ async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> _Ma
     assert request.where is not None
     seeded = func.sha256(Environment.digest.concat(func.int8send(cast(request.seed, BigInteger))))
     where = request.where.model_copy(update={"split": request.where.split or "train"})
+    found = await search.matching(session, where, field="body.where.parameters")
     modifiers = func.array_to_string(Environment.modifiers, ",")
     texts = (Environment.ref, Environment.domain, Environment.family, Environment.base_task, modifiers)
-    of = (
-        search.matching(where, field="body.where.parameters")
-        .with_only_columns(Environment.digest, Environment.vector, *texts, seeded)
-        .subquery()
-    )
+    of = select(Environment.digest, Environment.vector, *texts, seeded).where(found.rows).subquery()
     *columns, order = of.c
     between = [b"", b"", *["\n"] * len(texts)]
     row = await session.execute(
@@ -251,7 +250,9 @@ async def _matching(session: AsyncSession, request: schemas.SubsetCreate) -> _Ma
             ),
         ).select_from(of)
     )
-    return _Matching(*row.one())
+    matching = _Matching(*row.one())
+    # the catalogue may have been replaced between the two statements
+    return matching if matching.catalogue == found.version else await _matching(session, request)
 
 
 def _check(request: schemas.SubsetCreate, matching: _Matching, *, held: str) -> None:

@@ -47,11 +47,11 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        engine = db.create_engine(settings.database_url)
+        engine, reads = db.create_engine(settings.database_url), db.create_reads(settings.database_url)
         sessions = db.sessions(engine)
         wakeups, releases = db.Wakeups(settings.database_url, db.RUN), Releases(sessions)
         presence = Presence(sessions)
-        app.state.parts = Parts(settings, sessions, db.reads(engine), wakeups, releases, presence)
+        app.state.parts = Parts(settings, sessions, reads, wakeups, releases, presence)
         works = (wakeups.listen(), releases.serve(), presence.serve(), _tick(sessions))
         beside = [asyncio.create_task(work) for work in works]
         try:
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             await engine.dispose()
+            await reads.dispose()
 
     app = FastAPIOffline(
         title="Worldpool",

@@ -28,7 +28,9 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         parts = list(_with_dependencies(self.dependant))
         needs_key = any(part.call is get_caller for part in parts)
-        known = {field.alias: field.field_info.annotation for part in parts for field in part.query_params}
+        known = {field.alias: _takes_list(field.field_info.annotation) for p in parts for field in p.query_params}
+        by_hand = (self.openapi_extra or {}).get("parameters", [])
+        known |= {parameter["name"]: parameter["schema"].get("type") == "array" for parameter in by_hand}
 
         async def strict(request: Request) -> Response:
             request = JsonRequest(request.scope, request.receive)
@@ -80,15 +82,15 @@ def _with_dependencies(dependant: Dependant) -> Iterator[Dependant]:
         yield from _with_dependencies(dependency)
 
 
-def _check_query(request: Request, known: Mapping[str, Any]) -> None:
-    """`known` has the types of the parameters by name."""
+def _check_query(request: Request, known: Mapping[str, bool]) -> None:
+    """`known` says of each parameter by name whether it takes a list."""
     given = Counter(name for name, _ in request.query_params.multi_items())
     unknown = [name for name in given if name not in known]
     if unknown:
         names = ", ".join(sorted(known))
         reason = f"is unknown here; known are {names}" if known else "is unknown; there are none here"
         raise Invalid("a query parameter is unknown", errors=[(f"query.{name}", reason) for name in unknown])
-    repeated = [name for name, times in given.items() if times > 1 and not _takes_list(known[name])]
+    repeated = [name for name, times in given.items() if times > 1 and not known[name]]
     if repeated:
         raise Invalid("a query parameter is repeated", errors=[(f"query.{n}", "is given twice") for n in repeated])
 

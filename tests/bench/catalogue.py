@@ -7,6 +7,7 @@ parameters.
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import itertools
 import json
@@ -25,17 +26,17 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import psycopg
-from psycopg import sql
 from rich.console import Console
+from sqlalchemy import delete, select
 from sqlalchemy.engine import make_url
 
 import env_registry
 from env_registry import Spec, metric
 from env_registry.axes import FloatAxis
-from service import catalogue, db, search
+from service import catalogue, conditions, db
 from service.embedded.parts import get
 from service.embedded.pool import EmbeddedPool
-from service.models import Environment
+from service.models import CatalogueState, Holdout
 from service.settings import ROOT, environment
 from tests.bench.measurement import Measurement, compared
 
@@ -165,7 +166,8 @@ def _searching(pool: EmbeddedPool, clients: Executor, *, further: bool) -> list[
     variants = _varied(specs, rng)
     refs = [spec.ref for spec in rng.sample(specs, 500)] + [other.ref for _, other in itertools.islice(variants, 500)]
     asked = _Asked(pool, clients, [f"/v1/environments/{ref}" for ref in rng.sample(refs, len(refs))])
-    _fill(pool, ROWS, variants)
+    if len(specs) < ROWS:
+        _fill(pool, ROWS, variants)
     found = asked.measure()
     rounds = [
         compared(f"catalogue/{name}_{quantile}_ms", "ms", [(of[name][quantile], of["floor"][quantile]) for of in found])
@@ -208,10 +210,10 @@ class _Asked:
 
     def _pages(self) -> Iterator[str]:
         """The first three pages of each search."""
-        for conditions in FILTERS:
+        for wanted in FILTERS:
             cursor: dict[str, str] = {}
             for _ in range(3):
-                path = f"/v1/environments?{urlencode(conditions | cursor, doseq=True)}"
+                path = f"/v1/environments?{urlencode(wanted | cursor, doseq=True)}"
                 yield path
                 following = get(self._pool.url, path, key=self._pool.cell_key)
                 assert following is not None, path
@@ -244,37 +246,35 @@ def _client(url: str, key: str, paths: Sequence[str], seconds: float, number: in
 
 
 def _fill(pool: EmbeddedPool, rows: int, variants: Iterator[tuple[Spec, Spec]]) -> None:
-    """Synthetic rows until there are so many."""
-    table = Environment.__table__
-    columns = [column.name for column in table.columns]
-    copy = sql.SQL("COPY environment ({}) FROM STDIN").format(sql.SQL(", ").join(map(sql.Identifier, columns)))
+    """Synthetic rows beside the catalogue's until there are so many. Nothing is held out of training any more."""
+    specs = list(env_registry.enumerate_specs())
+    more = list(itertools.islice(((other.digest, spec, other.ref) for spec, other in variants), rows - len(specs)))
+    progress.print(f"adding {len(more):,} synthetic rows")
+    asyncio.run(_write(pool.database_url, sorted([*((spec.digest, spec, spec.ref) for spec in specs), *more])))
     with psycopg.connect(db.driver_url(pool.database_url), autocommit=True) as connection:
-        counted = connection.execute("SELECT count(*) FROM environment").fetchone()
-        assert counted is not None
-        progress.print(f"adding {max(rows - counted[0], 0):,} synthetic rows")
-        with connection.cursor().copy(copy) as copying:
-            for spec, other in itertools.islice(variants, max(rows - counted[0], 0)):
-                row = _row(spec, other)
-                copying.write_row([row[name] for name in columns])
-        connection.execute("CLUSTER environment USING pk_environment")  # as a load writes them
         connection.execute("VACUUM ANALYZE environment")
 
 
-def _row(spec: Spec, other: Spec) -> dict[str, Any]:
-    """The row of a catalogued spec with another's names and parameters."""
-    row = _rows(spec)
-    parameters = other.json()["parameters"]
-    shown = json.loads(row["shown"]) | {"ref": other.ref, "digest": other.digest, "parameters": parameters}
-    return row | {
-        "ref": other.ref,
-        "digest": bytes.fromhex(other.digest),
-        "parameters": json.dumps(parameters),
-        "levels": [search.level(name, value) for name, value in other.values.items()],
-        "shown": json.dumps(shown, separators=(",", ":")),
-        "vector": bytes(metric.DIMENSIONS * metric.VECTOR.itemsize),
-    }
+async def _write(url: str, named: Sequence[tuple[str, Spec, str]]) -> None:
+    engine = db.create_engine(url)
+    async with db.sessions(engine).begin() as session:
+        source, counts = (await session.execute(select(CatalogueState.source_sha256, CatalogueState.counts))).one()
+        version = await catalogue.write(session, itertools.starmap(_entry, named))
+        await session.execute(delete(Holdout))
+        session.add(CatalogueState(id=1, source_sha256=source, version=version, counts=counts))
+    await engine.dispose()
+
+
+def _entry(digest: str, spec: Spec, ref: str) -> catalogue.Entry:
+    """Of a catalogued spec that got another's names and parameters, as a load would write it."""
+    known, shown = _known(spec)
+    other = env_registry.parse(ref)
+    shown = shown | {"ref": ref, "digest": digest, "parameters": other.json()["parameters"]}
+    row = known.row | {"ref": ref, "digest": bytes.fromhex(digest), "shown": json.dumps(shown, separators=(",", ":"))}
+    return catalogue.Entry(row, conditions.names(other, shown), conditions.amounts(other, shown))
 
 
 @cache
-def _rows(spec: Spec) -> dict[str, Any]:
-    return catalogue.row_of(spec)
+def _known(spec: Spec) -> tuple[catalogue.Entry, dict[str, Any]]:
+    entry = catalogue.entry(spec, bytes(metric.DIMENSIONS * metric.VECTOR.itemsize))
+    return entry, json.loads(entry.row["shown"])

@@ -1,14 +1,12 @@
-"""The catalogue's table is replaced as a whole, pages go on over it, and ranges are found by steps."""
+"""The catalogue is replaced as a whole, and pages go on over it."""
 
 from __future__ import annotations
 
 import asyncio
-import math
+import itertools
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,7 +14,7 @@ import env_registry
 from env_registry import Spec
 from service import catalogue, db, search
 from service.api.schemas import Where
-from service.models import Environment
+from service.models import CatalogueState, Environment
 
 WHERE = Where(family="classic/*")
 
@@ -33,7 +31,7 @@ async def load(engine: AsyncEngine) -> None:
 
 
 async def turn(engine: AsyncEngine, cursor: str | None) -> tuple[list[str], str | None]:
-    async with db.reads(engine).connect() as reader:
+    async with engine.connect() as reader:
         shown, following = await search.turn(reader, WHERE, field="query.param", cursor=cursor, limit=20)
     return [text.partition('"digest":"')[2][:64] for text in shown], following
 
@@ -72,11 +70,11 @@ def test_readers_see_the_catalogue_before_until_the_new_one_is_whole(
     specs = [spec for spec in env_registry.enumerate_specs() if spec.family.startswith("classic/")]
 
     async def counts() -> list[int]:
-        engine = db.create_engine(database_url)
+        engine, reads = db.create_engine(database_url), db.create_reads(database_url)
         listing(monkeypatch, specs[:30])
         await load(engine)
         found = []
-        async with db.reads(engine).connect() as reader:
+        async with reads.connect() as reader:
             listing(monkeypatch, specs[20:70])
             async with db.sessions(engine).begin() as session:
                 await catalogue.load(session)
@@ -85,20 +83,52 @@ def test_readers_see_the_catalogue_before_until_the_new_one_is_whole(
             found.append((await catalogue.counts(reader)).specs)
             found.append(await reader.scalar(select(func.count()).select_from(Environment)) or 0)
         await engine.dispose()
+        await reads.dispose()
         return found
 
     assert asyncio.run(counts()) == [30, 30, 50, 50]
 
 
-numbers = st.floats(allow_nan=False) | st.integers(-(2**63), 2**63)
+def test_pages_hold_only_what_fits_while_the_catalogue_is_replaced_again_and_again(database_url: str) -> None:
+    specs = list(env_registry.enumerate_specs())
+    classic = [spec for spec in specs if spec.family.startswith("classic/")]
+    lasting, more, others = (
+        classic[:60],
+        classic[60:200],
+        [spec for spec in specs if spec.family.startswith("openspiel/")][:140],
+    )
+    catalogues = [
+        [catalogue.entry(spec, b"") for spec in sorted(lasting + some, key=lambda spec: spec.digest)]
+        for some in (more, others)
+    ]
 
+    async def replace(engine: AsyncEngine, entries: Sequence[catalogue.Entry]) -> None:
+        async with db.sessions(engine).begin() as session:
+            version = await catalogue.write(session, entries)
+            session.add(CatalogueState(id=1, source_sha256=version, version=version, counts={}))
 
-@given(numbers, numbers)
-def test_steps_never_fall_where_numbers_rise(a: float, b: float) -> None:
-    low, high = min(a, b), max(a, b)
-    assert search.step(low) <= search.step(high)
+    async def walk() -> list[list[str]]:
+        engine = db.create_engine(database_url)
+        await replace(engine, catalogues[0])
+        walks: list[list[str]] = []
 
+        async def go_on() -> None:
+            for entries in itertools.cycle(reversed(catalogues)):
+                if len(walks) == 20:
+                    return
+                await replace(engine, entries)
 
-def test_steps_tell_levels_apart_and_end_somewhere() -> None:
-    assert len({search.step(level) for level in (-1, 0, 0.25, 0.3535, 0.5, 1, 1.4143, 2)}) == 8
-    assert search.step(math.inf) == search.step(2**32) == -search.step(-math.inf) < 300
+        replacing = asyncio.create_task(go_on())
+        while len(walks) < 20:
+            seen, cursor = await turn(engine, None)
+            while cursor is not None:
+                page, cursor = await turn(engine, cursor)
+                seen += page
+            walks.append(seen)
+        await replacing
+        await engine.dispose()
+        return walks
+
+    for seen in asyncio.run(walk()):
+        assert seen == sorted(set(seen))
+        assert {spec.digest for spec in lasting} <= set(seen) <= {spec.digest for spec in lasting + more}

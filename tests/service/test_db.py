@@ -41,15 +41,43 @@ async def names(sessions: db.Sessions) -> list[str]:
 
 def test_a_connection_that_the_server_ended_is_replaced_before_its_next_use(database_url: str) -> None:
     async def run() -> None:
-        engine = db.create_engine(database_url)
-        async with db.reads(engine).connect() as connection:
+        reads = db.create_reads(database_url)
+        async with reads.connect() as connection:
             first = await connection.scalar(select(func.pg_backend_pid()))
         async with await psycopg.AsyncConnection.connect(db.driver_url(database_url), autocommit=True) as other:
             ended = await other.execute("SELECT pg_terminate_backend(%s, 10000)", (first,))  # waits for its end
             assert await ended.fetchone() == (True,)
-        async with db.reads(engine).connect() as connection:
+        async with reads.connect() as connection:
             assert await connection.scalar(select(func.pg_backend_pid())) != first
-        await engine.dispose()
+        await reads.dispose()
+
+    asyncio.run(run())
+
+
+def test_a_connection_lost_in_the_middle_of_a_fetch_is_reported_as_lost_and_replaced(database_url: str) -> None:
+    async def run() -> None:
+        reads = db.create_reads(database_url)
+        async with reads.connect() as connection:
+            with pytest.raises(DBAPIError) as caught:
+                await db.fetch(connection, "SELECT pg_terminate_backend(pg_backend_pid())", {})
+            assert caught.value.connection_invalidated
+        async with reads.connect() as connection:
+            assert await db.fetch(connection, "SELECT %(x)s::int", {"x": 1}) == [(1,)]
+        await reads.dispose()
+
+    asyncio.run(run())
+
+
+def test_a_fetch_that_is_given_up_leaves_its_connection_fit_for_the_next(database_url: str) -> None:
+    async def run() -> None:
+        reads = db.create_reads(database_url)
+        async with reads.connect() as connection:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await db.fetch(connection, "SELECT pg_sleep(60)", {})
+        async with reads.connect() as connection:
+            assert await db.fetch(connection, "SELECT %(x)s::int", {"x": 1}) == [(1,)]
+        await reads.dispose()
 
     asyncio.run(run())
 

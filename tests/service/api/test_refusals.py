@@ -192,6 +192,7 @@ def test_an_id_of_another_form_is_refused_by_the_name_of_its_kind(pool: Pool) ->
         (["size:2.5"], "is not an integer"),
         (["gravity:1..", "gravity:..5"], "'gravity:..5' names its parameter again"),
         (["gravty:1.."], "no parameter 'gravty'; did you mean gravity"),
+        ([f"gravity:{i}.." for i in range(17)], "is given 17 times; at most 16"),
     ],
 )
 def test_a_range_that_nothing_can_lie_in_is_refused(pool: Pool, param: list[str], reason: str) -> None:
@@ -207,7 +208,13 @@ def test_a_range_that_nothing_can_lie_in_is_refused(pool: Pool, param: list[str]
         ({"modifier": ["none", "sticky"]}, "query.modifier", "none goes alone"),
         ({"observations": "pixels"}, "query.observations", "'vector', 'image', 'discrete' or 'mixed'"),
         ({"min_agents": 0}, "query.min_agents", "greater than or equal to 1"),
+        ({"min_agents": "two"}, "query.min_agents", "valid integer"),
+        ({"max_step_us": "inf"}, "query.max_step_us", "finite"),
         ({"max_memory_mb": 2**63}, "query.max_memory_mb", "less than"),
+        ({"domain": ""}, "query.domain", "'physics', 'social' or 'symbolic'"),
+        ({"tag": "x" * 201}, "query.tag", "at most 200"),
+        ({"text": "a\0"}, "query.text", "must not hold the character NUL"),
+        ({"modifier": ["sticky"] * 17}, "query.modifier", "at most 16"),
         ({"seed_sensitive": "perhaps"}, "query.seed_sensitive", "boolean"),
         ({"snapshot": ["exact", "replay"]}, "query.snapshot", "given twice"),
         ({"param": "map_name:a\0"}, "query.param", "is no name of a value"),
