@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+RANDOM_TEXT = 32
+
 
 def space_json(space: Any) -> dict[str, Any]:
     """A Gymnasium space: `type`, and what its constructor needs."""
@@ -44,9 +46,12 @@ def space_json(space: Any) -> dict[str, Any]:
 
 
 def random_value(space: Any, mask: Any, rng: np.random.Generator) -> Any:
-    """A legal value of a space, drawn uniformly; `mask` (bool, one a value) tells what is legal, None that all is."""
+    """A legal value of a space, drawn uniformly (of text, see `random_text`); `mask` (bool, one a value) tells what is
+    legal, None that all is."""
     if mask is not None:
         return int(space.start) + int(rng.choice(np.flatnonzero(mask)))
+    if hasattr(space, "character_set"):
+        return random_text(space, rng)
     if hasattr(space, "n"):
         return int(space.start) + int(rng.integers(space.n))
     if hasattr(space, "nvec"):
@@ -54,12 +59,26 @@ def random_value(space: Any, mask: Any, rng: np.random.Generator) -> Any:
     return rng.uniform(space.low, space.high).astype(space.dtype)
 
 
+def random_text(space: Any, rng: np.random.Generator) -> str:
+    """Text of a space: at most 32 characters more than it must have, because longer ones say no more.
+
+    `rng.integers(low, high + 1)` gives the length, and `rng.integers(count, size=length)` the characters, as places
+    among all of the space in ascending order.
+    """
+    characters = sorted(space.character_set)
+    low = int(space.min_length)
+    length = rng.integers(low, min(int(space.max_length), low + RANDOM_TEXT) + 1)
+    return "".join(characters[place] for place in rng.integers(len(characters), size=length))
+
+
 def neutral_value(space: Any, mask: Any = None) -> Any:
-    """Zero, or the value nearest to it, of a Box; the first legal value of a discrete space."""
+    """Zero, or the value nearest to it, of a Box; the first legal value of a discrete space; the shortest text."""
     if mask is not None:
         return int(space.start) + int(np.flatnonzero(mask)[0])
     if hasattr(space, "low"):
         return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+    if hasattr(space, "character_set"):
+        return min(space.character_set) * space.min_length
     return space.start.copy() if hasattr(space, "nvec") else int(space.start)
 
 

@@ -54,7 +54,8 @@ def single_episode(
     recorded of one that is `watched`."""
     observation = simulator.reset(seeds)
     first = rows.rows
-    if not watched and isinstance(player, OpenLoopPlayer) and type(simulator).action_mask is Simulator.action_mask:
+    plain = type(simulator).action_mask is Simulator.action_mask and rows.actions.leaves[0].dtype is not None
+    if not watched and isinstance(player, OpenLoopPlayer) and plain:
         row, terminated, truncated = _open_loop(simulator, observation, player, rows, limit, tick)
     else:
         row, terminated, truncated = yield from _closed_loop(simulator, observation, player, rows, limit, tick)
@@ -103,7 +104,7 @@ def _open_loop(
 def _closed_loop(
     simulator: Simulator, observation: object, player: Player, rows: SingleRows, limit: int, tick: Tick
 ) -> Generator[None, None, tuple[int, bool, bool]]:
-    """The loop for policies that look, for environments where some actions are illegal, and for who is watched."""
+    """The loop for policies that look, for environments where some actions are illegal or text, and for who is watched."""
     beside = rows.beside
     row = rows.rows
     end = row + limit

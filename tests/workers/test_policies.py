@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,25 @@ def test_masked_actions_are_uniform_among_the_legal_ones() -> None:
 def test_an_unknown_policy_or_space_is_refused() -> None:
     with pytest.raises(PolicyProblem, match="no policy 'clever'"):
         policy("clever", spaces.Discrete(2))
-    with pytest.raises(PolicyProblem, match="Text"):
-        policy("random", spaces.Text(3))
+    with pytest.raises(PolicyProblem, match="Sequence"):
+        policy("random", spaces.Sequence(spaces.Discrete(2)))
+
+
+@given(st.integers(0, 2**32), st.integers(0, 5), st.integers(0, 100))
+@settings(max_examples=100, deadline=None)
+def test_random_text_lies_in_its_space_is_short_and_can_be_drawn_again(seed: int, low: int, more: int) -> None:
+    space = spaces.Text(max(low + more, 1), min_length=low, charset="abcé→")
+    one, other = (policy("random", space).player(np.random.default_rng(seed), 0) for _ in range(2))
+    texts = [one.act(None, None) for _ in range(10)]
+    assert all(space.contains(text) and len(text) <= low + 32 for text in texts)
+    assert texts == [other.act(None, None) for _ in range(10)]
+
+
+def test_random_texts_have_all_lengths_and_characters() -> None:
+    player = policy("random", spaces.Text(3, min_length=0, charset="ab")).player(np.random.default_rng(0), 0)
+    assert {player.act(None, None) for _ in range(300)} == {
+        "".join(text) for length in range(4) for text in product("ab", repeat=length)
+    }
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class _ConstantPlayer(Player):
 
 
 class Still(Policy):
-    """Zero, or the value nearest to it, of a Box; the first legal action of a discrete space.
+    """Zero, or the value nearest to it, of a Box; the first legal action of a discrete space; the shortest text.
 
     Raises
     ------

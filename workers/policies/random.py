@@ -13,6 +13,8 @@ drawn in blocks of 256 of the agent's own steps, `shape` = (256, *space.shape), 
 - `Box` of floats: `generator.uniform(low, high, shape)` in float64, then cast. If any dimension lacks a bound:
   `generator.random(shape)` gives u and then `generator.standard_normal(shape)` z; bounded dimensions are
   `low + u * (high - low)`, the others z, clipped to the bound that they have.
+
+Of `Text` an action is drawn when it is wanted, not a block: `env_registry.spaces.random_text(space, generator)`.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from env_registry.spaces import random_text
 from workers.policies.base import BLOCK, OpenLoopPlayer, Player, Policy, PolicyProblem
 
 if TYPE_CHECKING:
@@ -88,6 +91,23 @@ class _DiscretePlayer(OpenLoopPlayer):
         return self._start + int(legal[int(u * len(legal))])
 
 
+class _RandomText(Policy):
+    def __init__(self, space: gymnasium.spaces.Text) -> None:
+        self._space = space
+
+    def player(self, generator: np.random.Generator, episode: int) -> Player:
+        return _TextPlayer(self._space, generator)
+
+
+class _TextPlayer(Player):
+    def __init__(self, space: gymnasium.spaces.Text, generator: np.random.Generator) -> None:
+        self._space = space
+        self._generator = generator
+
+    def act(self, observation: Any, mask: NDArray[np.int8] | None) -> str:
+        return random_text(self._space, self._generator)
+
+
 def random_policy(space: gymnasium.Space[Any]) -> Policy:
     """
     Raises
@@ -107,6 +127,8 @@ def random_policy(space: gymnasium.Space[Any]) -> Policy:
             return _RandomBlocks(lambda generator: generator.integers(0, 2, (BLOCK, *space.shape), np.int8))
         case spaces.Box():
             return _RandomBlocks(_random_box(space))
+        case spaces.Text():
+            return _RandomText(space)
         case _:
             raise PolicyProblem(f"the random policy has no actions for {type(space).__name__}")
 
