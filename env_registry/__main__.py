@@ -74,12 +74,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def stats() -> dict[str, Any]:
-    """Numbers of the committed files; specs and base tasks always together, single-turn tasks apart."""
+    """Numbers of the committed files; specs and base tasks always together, those of a single turn apart."""
     domains: Counter[str] = Counter()
-    tasks, listed, single_turn = set(), set(), 0
+    tasks, listed, single_turn = set(), set(), Counter[str]()
     for spec in enumerate_specs():
-        if spec.source.single_turn:
-            single_turn += 1
+        if spec.traits.single_turn:
+            single_turn[base_task(spec)] += 1
             continue
         domains[spec.source.domain] += 1
         tasks.add(base_task(spec))
@@ -90,7 +90,8 @@ def stats() -> dict[str, Any]:
         "families": len(listed),
         "base_tasks": len(tasks),
         "modifiers": len({name for name, _ in modifiers()}),
-        "single_turn": single_turn,
+        "single_turn": single_turn.total(),
+        "single_turn_base_tasks": len(single_turn),
         **_measured(),
     }
 
@@ -111,7 +112,15 @@ def _stats(*, as_json: bool) -> None:
     if as_json:
         print(json.dumps(found))
         return
-    names = ("specs", "base_tasks", "families", "modifiers", "single_turn", "unique_fingerprints")
+    names = (
+        "specs",
+        "base_tasks",
+        "families",
+        "modifiers",
+        "single_turn",
+        "single_turn_base_tasks",
+        "unique_fingerprints",
+    )
     counts = {name.replace("_", " "): found[name] for name in names}
     counts |= {f"specs in {domain}": count for domain, count in found["domains"].items()}
     counts |= {f"rejected: {rule.replace('_', ' ')}": count for rule, count in found["rejected"].items()}

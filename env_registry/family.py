@@ -29,6 +29,8 @@ def made_anew(simulator: Any, values: Mapping[str, Scalar]) -> bool:
 
 
 ENTRY_POINT_GROUP = "worldpool.families"
+SINGLE_TURN = "single_turn"
+"""The tag of all families with that trait, by which searches find them or leave them out."""
 
 # Every module here has a tuple FAMILIES. A new family is a new entry in one of them, or a new line here.
 _MODULES = (
@@ -73,6 +75,7 @@ class Actions(StrEnum):
     CONTINUOUS = "continuous"  # Box
     DISCRETE = "discrete"  # Discrete, all actions legal at all times
     MASKED = "masked"  # Discrete, some actions illegal at times
+    TEXT = "text"  # Text
 
 
 class Observations(StrEnum):
@@ -81,6 +84,7 @@ class Observations(StrEnum):
     VECTOR = "vector"  # Box of floats
     IMAGE = "image"  # Box of uint8
     DISCRETE = "discrete"  # Discrete or MultiDiscrete, or integers without an order
+    TEXT = "text"  # Text
     MIXED = "mixed"  # Dict or Tuple of the above, text included
 
 
@@ -89,6 +93,7 @@ class Traits:
     """What a modifier must know to tell whether it fits.
 
     `timed` environments have physical time (`Simulator.step_ms`); `renders` says that `Simulator.render` draws them.
+    `single_turn` tasks end with their first step: a question and an answer. They are counted apart and have a tag.
     """
 
     kind: Kind
@@ -96,6 +101,7 @@ class Traits:
     observations: Observations
     timed: bool = False
     renders: bool = False
+    single_turn: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +111,8 @@ class Family:
     `make` takes a value for every axis (never a distribution) and returns a fresh simulator. `horizon` is the most
     steps an episode can take, in steps (of all agents together for turn-based games), or a function of the values that
     tells it; what runs in the pool ends. `distribution` names the Python package that holds the engine; its version is
-    part of the runtime. `single_turn` tasks end with their first step and are counted apart. `reference_return` is the
-    return of an episode with default parameters that the source calls solved, or the most that can be had.
+    part of the runtime. `reference_return` is the return of an episode with default parameters that the source calls
+    solved, or the most that can be had.
 
     `retune` gives a simulator that `make` returned other values of randomisable axes in place, so that from its next
     reset on each bit is that of one made with them; or it answers False and leaves the simulator as it is.
@@ -129,10 +135,13 @@ class Family:
     licence: str
     distribution: str
     tags: tuple[str, ...] = field(default=())
-    single_turn: bool = False
     reference_return: float | None = None
     retune: Callable[[Any, Mapping[str, Scalar]], bool] = made_anew
     witness: Callable[[Simulator], Actor] | None = None
+
+    def __post_init__(self) -> None:
+        if self.traits.single_turn and SINGLE_TURN not in self.tags:
+            object.__setattr__(self, "tags", (*self.tags, SINGLE_TURN))
 
     def horizon_of(self, values: Mapping[str, Any]) -> int:
         """Most steps of an episode with these values; a distribution counts as its axis' default."""

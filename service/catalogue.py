@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import itertools
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -184,7 +185,8 @@ async def catalogued(session: AsyncSession, digests: Sequence[bytes]) -> set[byt
 async def counts(reader: AsyncConnection) -> schemas.CatalogueCounts:
     found = (await reader.execute(select(CatalogueState.version, CatalogueState.counts))).one_or_none()
     if found is None:
-        return schemas.CatalogueCounts(version=None, specs=0, families=0, base_tasks=0, modifiers=0, domains={})
+        nothing = dict.fromkeys(("specs", "families", "base_tasks", "modifiers", "single_turn"), 0)
+        return schemas.CatalogueCounts(version=None, domains={}, **nothing)
     shown = {name: found.counts[name] for name in schemas.CatalogueCounts.model_fields if name != "version"}
     return schemas.CatalogueCounts(version=found.version, **shown)
 
@@ -241,12 +243,14 @@ async def load(session: AsyncSession) -> Sequence[Spec]:
     placed = sorted(zip(specs, vectors, strict=True), key=lambda pair: pair[0].digest)
     version = await write(session, (entry(spec, vector.tobytes()) for spec, vector in placed))
     found = await search.tally(session, select(Environment))
+    counted = [spec for spec in specs if not spec.traits.single_turn]
     counts = {
-        "specs": found.specs,
-        "families": len(found.family),
-        "base_tasks": len({env_registry.base_task(spec) for spec in specs}),
+        "specs": len(counted),
+        "families": len({spec.family for spec in counted}),
+        "base_tasks": len({env_registry.base_task(spec) for spec in counted}),
         "modifiers": len(env_registry.modifiers()),
-        "domains": dict(sorted(found.domain.items())),
+        "domains": dict(sorted(Counter(str(spec.source.domain) for spec in counted).items())),
+        "single_turn": len(specs) - len(counted),
         "facets": found.model_dump(),
     }
     session.add(CatalogueState(id=1, source_sha256=source, version=version, counts=counts))

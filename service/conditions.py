@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeGuard
 import env_registry
 from env_registry import Axis, Distribution, RefProblem, Scalar, Spec
 from env_registry.axes import ValueProblem, format_value
+from env_registry.family import SINGLE_TURN
 from env_registry.problems import unknown
 from env_registry.splits import Kind
 from service.api import schemas
@@ -118,6 +119,8 @@ def conditions(where: schemas.Where, *, field: str) -> list[Condition]:
     found += [Condition([Term(name, -math.inf, given[key])]) for key, name in AT_MOST.items() if key in given]
     if where.family is not None:
         found.append(_either(*(f"family={name}" for name in _families_named(where.family))))
+    if where.single_turn is not None:
+        found.append(_either(f"tag={SINGLE_TURN}")._replace(having=where.single_turn))
     if where.modifier is not None:
         found += [_either(f"modifier={name}") for name in _modifiers(where.modifier, field)]
     if where.text is not None:

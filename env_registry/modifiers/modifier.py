@@ -74,9 +74,11 @@ def needs(
     timed: bool = False,
     renders: bool = False,
 ) -> Callable[[Traits], str | None]:
-    """A `fits` that wants one of each."""
+    """A `fits` that wants one of each, and an episode of more than one step."""
 
     def fits(traits: Traits) -> str | None:
+        if traits.single_turn:
+            return "needs an episode of more than one step"
         for what, allowed, has in (
             ("turns", kinds, traits.kind),
             ("actions", actions, traits.actions),

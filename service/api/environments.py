@@ -25,7 +25,7 @@ router = APIRouter(tags=["environments"], route_class=StrictRoute, responses=doc
 
 @router.get("/catalogue")
 async def count_catalogue(reader: Reader, caller: EnvironmentReader) -> schemas.CatalogueCounts:
-    """How many specs the catalogue enumerates, by domain."""
+    """How many specs the catalogue enumerates, by domain; those of a single turn apart."""
     return await catalogue.counts(reader)
 
 

@@ -108,11 +108,12 @@ class FieldError(Out):
 # --- environments
 
 
-ObservationKind = Literal["vector", "image", "discrete", "mixed"]
-ActionKind = Literal["continuous", "discrete", "masked"]
+ObservationKind = Literal["vector", "image", "discrete", "text", "mixed"]
+ActionKind = Literal["continuous", "discrete", "masked", "text"]
 SnapshotKind = Literal["exact", "replay"]
-OBSERVATIONS = "vector (numbers), image (pixels), discrete (symbols), mixed (several of these)"
-ACTIONS = "continuous, discrete (every action is legal at all times), masked (discrete, some are illegal at times)"
+OBSERVATIONS = "vector (numbers), image (pixels), discrete (symbols), text, mixed (several of these)"
+ACTIONS = "continuous, discrete (all are legal at all times), masked (discrete, some are illegal at times), text"
+SINGLE_TURN = "whether an episode is one step, a question and an answer; those are no part of headline counts"
 SNAPSHOTS = "exact: a snapshot holds the whole state; replay: it holds the actions, and restoring repeats them"
 
 
@@ -211,11 +212,12 @@ class CatalogueCounts(Out):
     version: str | None = Field(
         description="SHA-256 of all that is catalogued, hex; equal versions choose equal subsets. Null: nothing is"
     )
-    specs: int
+    specs: int = Field(description="those of a single turn apart, as in all that follows")
     families: int
     base_tasks: int
     modifiers: int
     domains: dict[str, int] = Field(description="specs by domain")
+    single_turn: int = Field(description="specs whose episodes are one step")
 
 
 Counts = dict[str, int]
@@ -308,6 +310,7 @@ class Where(In):
     max_step_us: float | None = Field(None, gt=0, description="measured microseconds a step")
     max_make_ms: float | None = Field(None, gt=0, description="measured milliseconds to construct")
     max_memory_mb: int | None = Field(None, ge=1, lt=2**63, description="measured megabytes of its process")
+    single_turn: bool | None = Field(None, description=SINGLE_TURN)
     seed_sensitive: bool | None = Field(None, description="whether another seed gives other bits")
     snapshot: SnapshotKind | None = Field(None, description=SNAPSHOTS)
     min_effect: float | None = Field(

@@ -217,7 +217,13 @@ class PoolDouble:
         async def catalogue() -> schemas.CatalogueCounts:
             domains = {d: sum(e.domain == d for e in self.environments) for d in ("physics", "social", "symbolic")}
             return schemas.CatalogueCounts(
-                version="0" * 64, specs=len(self.environments), families=3, base_tasks=1, modifiers=0, domains=domains
+                version="0" * 64,
+                specs=len(self.environments),
+                families=3,
+                base_tasks=1,
+                modifiers=0,
+                domains=domains,
+                single_turn=0,
             )
 
         @app.get("/v1/catalogue/facets")

@@ -63,13 +63,14 @@ def test_values_and_several_modifiers_arrive_as_the_contract_writes_them(double:
     values = {"size": 5, "map_name": "4x4", "is_slippery": True}
     facets = twin(
         lambda pool: pool.environments.facets(
-            modifier=["delay", "sticky"], seed_sensitive=False, max_agents=2, parameters=values
+            modifier=["delay", "sticky"], seed_sensitive=False, single_turn=True, max_agents=2, parameters=values
         )
     )
     assert facets.specs == facets.domain["toy"] == 25
     assert double.seen[0].path == "/v1/catalogue/facets"
     assert double.seen[0].query == {
         "max_agents": ["2"],
+        "single_turn": ["true"],
         "seed_sensitive": ["false"],
         "modifier": ["delay", "sticky"],
         "param": ["size:5", "map_name:4x4", "is_slippery:true"],

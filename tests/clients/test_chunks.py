@@ -109,6 +109,19 @@ def test_dict_and_tuple_spaces_become_dicts_of_arrays_by_key() -> None:
     assert list(batch.actions) == ["0", "1"]
 
 
+def test_questions_and_answers_are_arrays_of_text() -> None:
+    rows = single_rows([1, 1]) | {
+        "observations": names([0, 0, 1, 1], ["2 + 2?", "3 × 3?"]),
+        "actions": names([1, 0, 2, 0], ["", "4", "nine"]),
+    }
+    data = chunk(["toy/sums@1"], [("single", ["agent"], [0], rows)], episode_rows([(0, 0, "agent", 1, 1.0)]), steps=2)
+    (batch,) = Chunk.parse(data).batches
+    steps = ~batch.is_last
+    assert batch.observations[steps].tolist() == ["2 + 2?", "3 × 3?"]
+    assert batch.actions[steps].tolist() == ["4", "nine"]
+    assert all(isinstance(answer, str) for answer in batch.actions)
+
+
 def test_a_single_agent_has_index_0_and_always_acts() -> None:
     (batch,) = Chunk.parse(single_chunk([3])).batches
     assert batch.agents == ("agent",)

@@ -131,10 +131,12 @@ def test_environments_are_searched_and_shown(shell: PoolDouble, capsys: pytest.C
 
 def test_environments_are_counted(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--modifier", "delay", "--modifier", "sticky", "--seed-blind", "--min-agents", "2", "--param", "map:4x4"]
+    options += ["--no-single-turn"]
     assert answer(capsys, "env", "facets", "line", *options)["domain"] == {"toy": 25}
     assert shell.seen[0].query == {
         "text": ["line"],
         "min_agents": ["2"],
+        "single_turn": ["false"],
         "seed_sensitive": ["false"],
         "modifier": ["delay", "sticky"],
         "param": ["map:4x4"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select
@@ -12,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import env_registry
 from env_registry import Spec
-from service import catalogue, db, search
-from service.api.schemas import Where
+from service import catalogue, conditions, db, search
+from service.api.schemas import CatalogueCounts, Facets, Where
 from service.models import CatalogueState, Environment
 
 WHERE = Where(family="classic/*")
@@ -87,6 +88,45 @@ def test_readers_see_the_catalogue_before_until_the_new_one_is_whole(
         return found
 
     assert asyncio.run(counts()) == [30, 30, 50, 50]
+
+
+def test_tasks_of_a_single_turn_are_counted_apart_and_found_or_left_out(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pendulum = env_registry.families()["classic/pendulum"]
+    specs = [spec for spec in env_registry.enumerate_specs() if spec.family in ("classic/cartpole", pendulum.name)]
+    asking = replace(pendulum, traits=replace(pendulum.traits, single_turn=True))
+    monkeypatch.setitem(env_registry.families(), pendulum.name, asking)  # type: ignore[arg-type]
+    monkeypatch.setitem(env_registry.family_versions(), (pendulum.name, 1), asking)  # type: ignore[arg-type]
+    monkeypatch.setattr(conditions, "_terms_of_family", conditions._terms_of_family.__wrapped__)
+    apart = sum(spec.family == pendulum.name for spec in specs)
+
+    async def counts() -> tuple[CatalogueCounts, list[Facets]]:
+        engine, reads = db.create_engine(database_url), db.create_reads(database_url)
+        listing(monkeypatch, specs)
+        async with db.sessions(engine).begin() as session:
+            assert len(await catalogue.load(session)) == len(specs)
+            assert await catalogue.load(session) == []
+        async with reads.connect() as reader:
+            wheres = (Where(), Where(single_turn=True), Where(single_turn=False), Where(tag="single_turn"))
+            found = [await search.facets(reader, where, field="query.param") for where in wheres]
+            counted = await catalogue.counts(reader)
+        await reads.dispose()
+        await engine.dispose()
+        return counted, found
+
+    counted, (every, asked, others, tagged) = asyncio.run(counts())
+    assert (counted.specs, counted.families, counted.base_tasks, counted.single_turn) == (
+        len(specs) - apart,
+        1,
+        1,
+        apart,
+    )
+    assert counted.domains == {"physics": len(specs) - apart}
+    assert (every.specs, asked.specs, others.specs) == (len(specs), apart, len(specs) - apart)
+    assert set(asked.family) == {pendulum.name}
+    assert tagged == asked
+    assert others.family == {"classic/cartpole": len(specs) - apart}
 
 
 def test_pages_hold_only_what_fits_while_the_catalogue_is_replaced_again_and_again(database_url: str) -> None:

@@ -115,6 +115,7 @@ def search_environments(
     max_step_us: float | None = None,
     max_make_ms: float | None = None,
     max_memory_mb: int | None = None,
+    single_turn: bool | None = None,
     seed_sensitive: bool | None = None,
     snapshot: str | None = None,
     min_effect: float | None = None,
@@ -123,8 +124,9 @@ def search_environments(
     """Catalogued environments that meet all conditions, evenly mixed, always in the same order.
 
     `parameters` gives ranges or values by name, `{"gravity": (5, None), "map_name": "4x4"}`; `modifier` one or all of
-    several, or "none"; `observations` is vector, image, discrete or mixed; `actions` continuous, discrete or masked;
-    `snapshot` exact or replay; `split` train, heldout or a kind of holdout. `limit` is the most wanted in all.
+    several, or "none"; `observations` is vector, image, discrete, text or mixed; `actions` continuous, discrete, masked
+    or text; `single_turn` tasks are a question and an answer; `snapshot` exact or replay; `split` train, heldout or a
+    kind of holdout. `limit` is the most wanted in all.
     """
     params = _conditions(
         domain=domain,
@@ -144,6 +146,7 @@ def search_environments(
         max_step_us=max_step_us,
         max_make_ms=max_make_ms,
         max_memory_mb=max_memory_mb,
+        single_turn=single_turn,
         seed_sensitive=seed_sensitive,
         snapshot=snapshot,
         min_effect=min_effect,
@@ -164,11 +167,14 @@ def count_environments(**conditions: Any) -> Call[models.Facets]:
     return Call(method="GET", path="/v1/catalogue/facets", read=reader(models.Facets), params=params)
 
 
-def _conditions(*, modifier: Any, parameters: Any, seed_sensitive: bool | None, **others: Any) -> list[tuple[str, str]]:
+def _conditions(
+    *, modifier: Any, parameters: Any, single_turn: bool | None, seed_sensitive: bool | None, **others: Any
+) -> list[tuple[str, str]]:
     """The conditions of a search as query parameters."""
     params = query(**others)
-    if seed_sensitive is not None:
-        params.append(("seed_sensitive", "true" if seed_sensitive else "false"))
+    for name, wanted in (("single_turn", single_turn), ("seed_sensitive", seed_sensitive)):
+        if wanted is not None:
+            params.append((name, "true" if wanted else "false"))
     modifiers = [modifier] if isinstance(modifier, str) else _list("modifier", modifier) or []
     params += [("modifier", a_str("modifier", name)) for name in modifiers]
     return params + _wanted({} if parameters is None else parameters)

@@ -116,7 +116,8 @@ class Modifier(Model):
 
 
 class Catalogue(Model):
-    """How many environments there are; `domains` counts specs by domain. Of equal versions queries choose equally."""
+    """How many environments there are; `domains` counts specs by domain. `single_turn` tasks, a question and an answer,
+    are in no other number. Of equal versions queries choose equally."""
 
     version: str | None
     specs: int
@@ -124,6 +125,7 @@ class Catalogue(Model):
     base_tasks: int
     modifiers: int
     domains: dict[str, int]
+    single_turn: int
 
 
 class Facets(Model):

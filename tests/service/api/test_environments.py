@@ -74,6 +74,7 @@ def said(item: dict[str, Any]) -> str:
         ({"engine": "open-spiel"}, lambda e: e["engine"] == "open-spiel"),
         ({"max_make_ms": 1}, lambda e: e["make_ms"] <= 1),
         ({"max_memory_mb": 160}, lambda e: e["memory_mb"] <= 160),
+        ({"single_turn": "false"}, lambda e: "single_turn" not in e["tags"]),
         ({"seed_sensitive": "false"}, lambda e: e["seed_sensitive"] is False),
         ({"snapshot": "replay"}, lambda e: e["snapshot"] == "replay"),
         ({"min_effect": 1.04}, lambda e: e["effect"] is not None and e["effect"] >= 1.04),
@@ -122,7 +123,8 @@ def test_facets_count_what_a_search_finds(pool: Pool) -> None:
 def test_facets_of_the_whole_catalogue_are_those_counted_at_its_load(pool: Pool) -> None:
     whole = pool.get("/v1/catalogue/facets").json()
     assert whole == pool.get("/v1/catalogue/facets", params={"family": "*"}).json()
-    assert whole["domain"] == pool.get("/v1/catalogue").json()["domains"]
+    several = pool.get("/v1/catalogue/facets", params={"single_turn": "false"}).json()
+    assert several["domain"] == pool.get("/v1/catalogue").json()["domains"]
     assert pool.get("/v1/catalogue/facets", params={"text": "nosuchword"}).json()["specs"] == 0
 
 
@@ -165,8 +167,10 @@ def test_families_and_modifiers_tell_their_axes(pool: Pool) -> None:
 
 def test_the_counts_are_those_of_the_registry(pool: Pool) -> None:
     counts = pool.get("/v1/catalogue").json()
+    listed = list(env_registry.enumerate_specs())
     assert counts["specs"] == sum(counts["domains"].values()) >= 5000
-    assert counts["families"] == len({spec.family for spec in env_registry.enumerate_specs()})
+    assert counts["specs"] + counts["single_turn"] == len(listed)
+    assert counts["families"] == len({spec.family for spec in listed if not spec.traits.single_turn})
 
 
 def test_the_catalogue_holds_what_the_registry_enumerates(pool: Pool) -> None:
@@ -199,7 +203,7 @@ def test_a_subset_may_be_the_whole_catalogue_and_its_digest_is_that_of_its_list(
 
     subset = pool.post("/v1/subsets", json={"where": {"split": "any"}, "strategy": strategy}).json()
     digests = pool.runner.run(listed(subset["digest"]))
-    assert len(digests) == len(set(digests)) == subset["size"] == pool.get("/v1/catalogue").json()["specs"]
+    assert len(digests) == len(set(digests)) == subset["size"] == pool.get("/v1/catalogue/facets").json()["specs"]
     assert hashlib.sha256(b"".join(digests)).hexdigest() == subset["digest"]
 
 

@@ -206,7 +206,7 @@ def test_a_range_that_nothing_can_lie_in_is_refused(pool: Pool, param: list[str]
     [
         ({"modifier": "stiky"}, "query.modifier", "did you mean sticky"),
         ({"modifier": ["none", "sticky"]}, "query.modifier", "none goes alone"),
-        ({"observations": "pixels"}, "query.observations", "'vector', 'image', 'discrete' or 'mixed'"),
+        ({"observations": "pixels"}, "query.observations", "'vector', 'image', 'discrete', 'text' or 'mixed'"),
         ({"min_agents": 0}, "query.min_agents", "greater than or equal to 1"),
         ({"min_agents": "two"}, "query.min_agents", "valid integer"),
         ({"max_step_us": "inf"}, "query.max_step_us", "finite"),

@@ -28,8 +28,8 @@ CONDITIONS = {
     "base_task": Annotated[str | None, typer.Option(help="A base task.")],
     "min_agents": Annotated[int | None, typer.Option(help="At least so many agents.")],
     "max_agents": Annotated[int | None, typer.Option(help="At most so many agents.")],
-    "observations": Annotated[str | None, typer.Option(help="vector, image, discrete or mixed.")],
-    "actions": Annotated[str | None, typer.Option(help="continuous, discrete or masked.")],
+    "observations": Annotated[str | None, typer.Option(help="vector, image, discrete, text or mixed.")],
+    "actions": Annotated[str | None, typer.Option(help="continuous, discrete, masked or text.")],
     "engine": Annotated[str | None, typer.Option(help="The Python distribution that holds the engine.")],
     "split": Annotated[
         str | None, typer.Option(help="train, heldout, interpolation, extrapolation, composition, family or any.")
@@ -41,6 +41,7 @@ CONDITIONS = {
     "max_step_us": Annotated[float | None, typer.Option(help="At most this many microseconds a step.")],
     "max_make_ms": Annotated[float | None, typer.Option(help="At most this many milliseconds to construct.")],
     "max_memory_mb": Annotated[int | None, typer.Option(help="At most this many megabytes.")],
+    "single_turn": Annotated[bool | None, typer.Option(help="Whether an episode is a question and an answer.")],
     "seed_sensitive": Annotated[
         bool | None, typer.Option("--seed-sensitive/--seed-blind", help="Whether another seed gives other bits.")
     ],
