@@ -60,6 +60,7 @@ _MODULES = (
     "env_registry.symbolic.cellular_automata",
     "env_registry.symbolic.formal",
     "env_registry.symbolic.puzzles",
+    "env_registry.symbolic.reasoning_tasks",
 )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 NAME = "base"
 DISTRIBUTIONS = (
     *("box2d", "dm-control", "gymnasium", "gymnasium-robotics", "lbforaging", "magent2", "metaworld", "minigrid"),
-    *("mpe2", "mujoco", "numpy", "open-spiel", "pettingzoo", "popgym", "pymunk"),
+    *("mpe2", "mujoco", "numpy", "open-spiel", "pettingzoo", "popgym", "pymunk", "reasoning-gym", "sympy"),
 )
 
 

@@ -104,7 +104,7 @@ def _open_loop(
 def _closed_loop(
     simulator: Simulator, observation: object, player: Player, rows: SingleRows, limit: int, tick: Tick
 ) -> Generator[None, None, tuple[int, bool, bool]]:
-    """The loop for policies that look, environments where some actions are illegal or text, and who is watched."""
+    """The loop for policies that look, for actions that may be illegal or are text, and for who is watched."""
     beside = rows.beside
     row = rows.rows
     end = row + limit

@@ -30,6 +30,7 @@ _ROOMS = {
     "society": "society",
     "formal": "formal",
     "puzzles": "puzzles",
+    "reasoning_gym": "reasoning_gym",
 }
 
 

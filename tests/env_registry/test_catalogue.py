@@ -15,6 +15,7 @@ import gymnasium
 import pyarrow.parquet as pq
 import pytest
 
+import env_registry.__main__
 from env_registry import EpisodeSeeds, Spec, base_task, card_of, enumerate_specs, families, parse
 from env_registry.__main__ import main, stats
 from env_registry.catalogue import SPECS, base_spec, base_tasks, cap, refs
@@ -102,15 +103,27 @@ def test_stats_count_what_is_enumerated(catalogue: list[Spec], capsys: pytest.Ca
     assert main(["stats", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == stats()
-    assert printed["specs"] == len(catalogue) == sum(printed["domains"].values())
-    assert printed["base_tasks"] == len({base_task(spec) for spec in catalogue})
-    assert printed["families"] == len({spec.family for spec in catalogue})
+    apart = [spec for spec in catalogue if spec.traits.single_turn]
+    counted = [spec for spec in catalogue if not spec.traits.single_turn]
+    assert printed["specs"] == len(counted) == sum(printed["domains"].values())
+    assert printed["base_tasks"] == len({base_task(spec) for spec in counted})
+    assert printed["families"] == len({spec.family for spec in counted})
+    assert printed["single_turn"] == len(apart)
+    assert printed["single_turn_base_tasks"] == len({base_task(spec) for spec in apart})
     assert printed["unique_fingerprints"] == len(catalogue)
 
 
-def test_stats_for_people_show_the_same_numbers(catalogue: list[Spec], capsys: pytest.CaptureFixture[str]) -> None:
+def test_stats_count_tasks_of_a_single_turn_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = stats()
+    listed = [parse("reasoning_gym/gcd"), parse("reasoning_gym/gcd;value=1"), parse("reasoning_gym/lcm")]
+    monkeypatch.setattr(env_registry.__main__, "enumerate_specs", lambda: iter([*enumerate_specs(), *listed]))
+    added = {"single_turn": before["single_turn"] + 3, "single_turn_base_tasks": before["single_turn_base_tasks"] + 2}
+    assert stats() == before | added
+
+
+def test_stats_for_people_show_the_same_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["stats"]) == 0
-    assert f"{len(catalogue):,}" in capsys.readouterr().out
+    assert f"{stats()['specs']:,}" in capsys.readouterr().out
 
 
 def test_a_spec_is_shown_with_a_whole_line_for_each_fact(

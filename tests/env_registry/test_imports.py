@@ -37,6 +37,7 @@ for family in env_registry.families().values():
 specs = list(env_registry.enumerate_specs())
 cards = [env_registry.card_of(spec) for spec in specs[:1000]]
 engines = {"mujoco", "gymnasium", "pettingzoo", "mpe2", "minigrid", "pyspiel", "open_spiel", "pymunk", "pygame"}
+engines |= {"reasoning_gym", "sympy"}
 print(len(specs) > 0, sorted(engines & sys.modules.keys()))
 """
     assert python(code) == "True []"

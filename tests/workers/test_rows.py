@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -16,10 +17,10 @@ import env_registry
 from env_registry import EpisodeSeeds, Spec, Table
 from env_registry.seeding import episode_seeds
 from workers import contract
-from workers.chunks import DecodedChunk
+from workers.chunks import DecodedChunk, read_chunk
 from workers.rollout import EnvironmentFailure
 
-from .conftest import MakeItem, segment
+from .conftest import MakeItem, chunk_bytes, segment
 
 Record = Callable[[contract.Item], DecodedChunk]
 
@@ -133,6 +134,34 @@ def test_leaves_of_a_nested_space_are_columns(make_item: MakeItem, record: Recor
     assert numpy(steps, "observations.inner.1").tolist() == [[1, 0]] * 6
     assert numpy(steps, "observations.inner.2").tolist() == [t / 100 for t in range(6)]
     assert numpy(steps, "actions").shape == (6, 2)
+
+
+def test_questions_and_answers_are_columns_of_text(make_item: MakeItem, record: Record) -> None:
+    ref, budget = "reasoning_gym/gcd", [segment(steps=40)]
+    steps, _ = record(make_item(ref, segments=budget)).tables
+    asked, answered = numpy(steps, "observations"), numpy(steps, "actions")
+    assert rows(steps, "is_first", "is_terminal", "truncations") == [(True, False, False), (False, True, False)] * 40
+    assert asked[::2].tolist() == asked[1::2].tolist()
+    assert len(set(asked)) == 40
+    assert all("greatest common divisor" in question.lower() for question in asked)
+    assert len(set(answered[::2])) > 30
+    assert set(answered[1::2]) == {""}
+    item = make_item(ref, segments=budget, policy={"kind": "constant", "action": "2"})
+    constant, paid = record(item).tables
+    assert numpy(constant, "observations").tolist() == asked.tolist()
+    assert numpy(constant, "actions").tolist() == ["2", ""] * 40
+    assert set(numpy(paid, "return")) == {0.0, 1.0}
+
+
+def test_answers_may_be_planned(make_item: MakeItem, tmp_path: Path) -> None:
+    np.save(tmp_path / "plan.npy", np.array([["one"], ["zwölf"], ["2"]]))
+    policy = {"kind": "actions", "sha256": "f" * 64}
+    item = make_item("reasoning_gym/lcm", segments=[segment(episodes=3)], policy=policy)
+    with pytest.raises(EnvironmentFailure, match="some actions are outside"):  # ö occurs in no question
+        chunk_bytes(item, {"f" * 64: tmp_path / "plan.npy"})
+    np.save(tmp_path / "plan.npy", np.array([["one"], ["twelve"], ["2"]]))
+    steps, _ = read_chunk(chunk_bytes(item, {"f" * 64: tmp_path / "plan.npy"})).tables
+    assert numpy(steps, "actions").tolist() == ["one", "", "twelve", "", "2", ""]
 
 
 def test_masked_actions_are_legal_at_every_step(make_item: MakeItem, record: Record) -> None:
@@ -274,7 +303,15 @@ def test_a_spec_that_has_another_digest_here_is_not_run(make_item: MakeItem, rec
 
 
 @pytest.mark.parametrize(
-    "ref", ["classic/cartpole", "minigrid/empty", "mpe/simple_tag", "openspiel/leduc_poker", "toytext/taxi"]
+    "ref",
+    [
+        "classic/cartpole",
+        "minigrid/empty",
+        "mpe/simple_tag",
+        "openspiel/leduc_poker",
+        "toytext/taxi",
+        "reasoning_gym/aiw",
+    ],
 )
 def test_real_families_keep_the_rules_of_rows(ref: str, make_item: MakeItem, record: Record) -> None:
     chunk = record(make_item(ref, segments=[segment(steps=200)]))
