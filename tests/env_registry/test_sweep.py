@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -82,6 +83,14 @@ def test_the_files_are_the_same_each_time_and_can_be_read(journal: Journal, tmp_
     assert len(pq.read_table(tmp_path / "a/costs.parquet")) == len(table)
     rules = set(pq.read_table(tmp_path / "a/rejected.parquet")["rule"].to_pylist())
     assert "no_effect" in rules
+
+
+def test_a_task_does_not_pay_for_the_memory_of_the_sweep() -> None:
+    ballast = np.ones(400 << 20, np.uint8)
+    process = MeasuringProcess("1")
+    answer = process.ask({"ask": "look", "ref": "reasoning_gym/gcd@1"})
+    process.close()
+    assert 20 < answer["memory_mb"] < 300 < ballast.nbytes >> 20
 
 
 def look_alike(spec: Spec, fingerprint: str) -> dict[str, Any]:
