@@ -98,7 +98,7 @@ def test_tasks_of_a_single_turn_are_counted_apart_and_found_or_left_out(
     asking = replace(pendulum, traits=replace(pendulum.traits, single_turn=True))
     monkeypatch.setitem(env_registry.families(), pendulum.name, asking)  # type: ignore[arg-type]
     monkeypatch.setitem(env_registry.family_versions(), (pendulum.name, 1), asking)  # type: ignore[arg-type]
-    monkeypatch.setattr(conditions, "_terms_of_family", conditions._terms_of_family.__wrapped__)
+    monkeypatch.setattr(conditions, "_names_of_family", conditions._names_of_family.__wrapped__)
     apart = sum(spec.family == pendulum.name for spec in specs)
 
     async def counts() -> tuple[CatalogueCounts, list[Facets]]:
