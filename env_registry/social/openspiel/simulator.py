@@ -47,6 +47,8 @@ class OpenSpielSimulator(Simulator):
         self._masked = masked
         self._informed = self._game.get_type().provides_information_state_tensor
         size = self._game.information_state_tensor_size() if self._informed else self._game.observation_tensor_size()
+        self._size = size
+        self._observer = self._made_observer()
         self.agents = self._named(self._game.num_players())
         self._player = {agent: player for player, agent in enumerate(self.agents)}
         space = Box(-np.inf, np.inf, (size,), np.float32)
@@ -62,6 +64,7 @@ class OpenSpielSimulator(Simulator):
         self._chance.seed(seeds.environment)  # 70 us less than another RandomState
         if self._seeded_by:
             self._game = self._load({**self._parameters, self._seeded_by: seeds.environment})
+            self._observer = self._made_observer()
         self._state = self._game.new_initial_state()
         self._pass_chance_nodes()
         return {agent: self._observe(agent) for agent in self.actors}
@@ -134,8 +137,23 @@ class OpenSpielSimulator(Simulator):
 
     def _observe(self, agent: Agent) -> NDArray[np.float32]:
         player = self._player[agent]
+        if self._observer is not None:
+            self._observer.set_from(self._state, player)
+            return np.array(self._observer.tensor)
         tensor = self._state.information_state_tensor if self._informed else self._state.observation_tensor
         return np.array(tensor(player), dtype=np.float32)
+
+    def _made_observer(self) -> Any:
+        """What writes the numbers that a state would list into an array, in 0.4 us for 6 to 190. None where they may be
+        others: games in Python have observers of their own, and some of C++ (a small rbc) leave numbers out."""
+        import pyspiel
+        from open_spiel.python import observation
+
+        if hasattr(self._game, "make_py_observer"):
+            return None
+        kind = pyspiel.IIGObservationType(perfect_recall=True) if self._informed else None
+        observer = observation.make_observation(self._game, kind)
+        return observer if observer is not None and observer.tensor.size == self._size else None
 
 
 class OnePlayerSimulator(OpenSpielSimulator):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from env_registry.family import Actions, Family
+from env_registry.family import Actions, Family, families
 from env_registry.packing import pack, unpack
 from env_registry.probe import random_action
 from env_registry.seeding import EpisodeSeeds
@@ -191,6 +191,25 @@ def test_levels_and_any_other_point_are_played_within_their_spaces_and_horizons(
         for _ in range(40):
             for agent, each in observed.items() if simulator.kind is Kind.TURN else (("agent", observed),):
                 assert simulator.observation_spaces[agent].contains(each)
+            if not simulator.actors:
+                break
+            observed = simulator.step(random_action(simulator, draws))[0]
+
+
+@pytest.mark.parametrize("name", [name for name in families() if name.startswith("openspiel/")])
+def test_observations_are_what_the_state_lists(name: str) -> None:
+    """They are taken from OpenSpiel's observers, which are faster, where those tell the same."""
+    rng = random.Random(name)
+    for _ in range(4):
+        family = families()[name]
+        simulator: Any = build(family, **{axis.name: any_value(axis, rng) for axis in family.axes})
+        draws = np.random.default_rng(1)
+        observed = simulator.reset(EpisodeSeeds.of(1))
+        for _ in range(60):
+            state = simulator._state
+            tensor = state.information_state_tensor if simulator._informed else state.observation_tensor
+            for agent, each in observed.items() if simulator.kind is Kind.TURN else (("agent", observed),):
+                assert pack(each) == pack(np.array(tensor(simulator._player[agent]), np.float32))
             if not simulator.actors:
                 break
             observed = simulator.step(random_action(simulator, draws))[0]
