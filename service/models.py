@@ -302,6 +302,8 @@ class Run(Owned, Base):
     seeds: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     name: Mapped[str | None]
     max_parallel: Mapped[int | None]
+    max_unread: Mapped[int | None]
+    abandon_after_s: Mapped[int | None]
     record: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     content_sha256: Mapped[Any] = mapped_column(LargeBinary, nullable=True)
     runtime: Mapped[str | None]
@@ -325,12 +327,14 @@ class Run(Owned, Base):
     __table_args__ = (
         Index(None, "cell_id", "id"),
         Index("ix_run_content", "cell_id", "content_sha256"),
+        Index("uq_run_name", "cell_id", "name", unique=True, postgresql_where=text("name IS NOT NULL")),
         Index(
             "ix_run_bounded",
             "id",
-            postgresql_where=text("max_parallel IS NOT NULL AND state IN ('queued', 'running')"),
+            postgresql_where=text(
+                "state IN ('queued', 'running') AND coalesce(max_parallel, max_unread, abandon_after_s) IS NOT NULL"
+            ),
         ),
-        Index("uq_run_name", "cell_id", "name", unique=True, postgresql_where=text("name IS NOT NULL")),
     )
 
 
@@ -400,14 +404,19 @@ class ReaderGroup(Owned, Base):
 
 
 class Reader(Owned, Base):
-    """A consumer of a group; `connection` is its latest, last seen open at `seen_at`."""
+    """A consumer of a group, or a connection that reads alone, last seen open at `seen_at`.
+
+    `read_seq` is how far one that reads alone is, until it closes. Such rows are kept only of runs that heed them.
+    """
 
     __tablename__ = "reader"
-    group_id: Mapped[UUID] = mapped_column(ForeignKey("reader_group.id", ondelete="CASCADE"))
-    consumer: Mapped[str]
+    run_id: Mapped[UUID] = mapped_column(ForeignKey("run.id", ondelete="CASCADE"))
+    group_id: Mapped[UUID | None] = mapped_column(ForeignKey("reader_group.id", ondelete="CASCADE"))
+    consumer: Mapped[str | None]
     connection: Mapped[UUID] = mapped_column(unique=True)
+    read_seq: Mapped[int | None]
     seen_at: Mapped[datetime]
-    __table_args__ = (UniqueConstraint("group_id", "consumer"),)
+    __table_args__ = (UniqueConstraint("group_id", "consumer"), Index(None, "run_id", "seen_at"))
 
 
 class Delivery(Base):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import structlog
@@ -21,11 +21,13 @@ log = structlog.get_logger()
 
 
 class Presence:
-    """The open connections; `serve` marks them."""
+    """The open connections, and those just closed; `serve` marks them."""
 
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._open: set[UUID] = set()
+        self._closed: set[UUID] = set()
+        self._left = asyncio.Event()
 
     @contextmanager
     def of(self, connection: UUID | None) -> Iterator[None]:
@@ -38,17 +40,24 @@ class Presence:
             yield
         finally:
             self._open.discard(connection)
+            self._closed.add(connection)
+            self._left.set()
 
     async def mark(self) -> None:
-        """Mark what is open now."""
+        """Mark what is open now, and what was closed since the last time."""
+        self._left.clear()
+        closed = set(self._closed)
         async with self._sessions.begin() as session:
-            await readers.mark(session, self._open, now=await clock.now(session))
+            await readers.mark(session, opened=self._open, closed=closed, now=await clock.now(session))
+        self._closed -= closed
 
     async def serve(self) -> None:
         """Runs until cancelled."""
         while True:
-            await asyncio.sleep(BEAT_S)
-            if not self._open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT_S):
+                    await self._left.wait()
+            if not self._open and not self._closed:
                 continue
             try:
                 await self.mark()

@@ -1,8 +1,11 @@
-"""Readers: consumers that share the chunks of a run as a group.
+"""Readers of a run's chunks: connections that read alone, and consumers that share the chunks as a group.
 
 A chunk is given to one consumer and stays its own until it is acknowledged, or until the consumer has been away for
 `GONE`; then another gets it. So every chunk reaches somebody, and twice only where somebody went away without a word.
 What is given is counted (`given_seq`) and only what is not yet acknowledged has a row: a group of any age is small.
+
+How far readers are, and when one was last seen, bounds what the scheduler starts: see service.scheduler.snapshot. It is
+told here when that may have changed.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, text, update
@@ -20,7 +24,7 @@ from service import db
 from service.api import schemas
 from service.errors import Conflict, Invalid, NotFound
 from service.ids import new_id, show
-from service.models import Chunk, Delivery, Reader, ReaderGroup, Run
+from service.models import FINISHED, Chunk, Delivery, Reader, ReaderGroup, Run
 
 GONE = timedelta(seconds=30)
 """A consumer that was not connected for so long has gone; what it has not acknowledged goes to others."""
@@ -51,6 +55,16 @@ class Taken:
 
 
 # --- groups
+
+
+async def found(session: AsyncSession, run: Run, names: Sequence[str]) -> None:
+    """Make the groups that a run has from its start."""
+    if names:
+        await session.execute(insert(ReaderGroup), [_group_row(run, name, after=0) for name in names])
+
+
+def _group_row(run: Run, name: str, *, after: int) -> dict[str, Any]:
+    return {"id": new_id(), "run_id": run.id, "name": name, "given_seq": after, "read_seq": after}
 
 
 async def groups(session: AsyncSession, run: Run) -> list[schemas.Group]:
@@ -96,7 +110,7 @@ async def remove(session: AsyncSession, run: Run, name: str) -> None:
     """Delete a group: nothing waits for it any more, and its streams end."""
     group = await _locked(session, run, name)
     await session.execute(delete(ReaderGroup).where(ReaderGroup.id == group.id))
-    await db.notify(session, db.RUN, run.id.hex)
+    await _tell(session, run)
 
 
 # --- give
@@ -122,12 +136,12 @@ async def join(session: AsyncSession, run: Run, name: str, consumer: str, *, aft
     values = {"connection": connection, "seen_at": now}
     reader_id = await session.scalar(
         insert(Reader)
-        .values(id=new_id(), group_id=group.id, consumer=consumer, **values)
+        .values(id=new_id(), run_id=run.id, group_id=group.id, consumer=consumer, **values)
         .on_conflict_do_update(index_elements=["group_id", "consumer"], set_=values)
         .returning(Reader.id)
     )
     assert reader_id is not None
-    await db.notify(session, db.RUN, run.id.hex)  # a connection before this one looks, and ends
+    await _tell(session, run)  # a connection before this one looks, and ends
     return Member(group.id, reader_id, connection)
 
 
@@ -141,8 +155,7 @@ async def _locked_or_new(session: AsyncSession, run: Run, name: str, *, after: i
     names = (await session.scalars(select(ReaderGroup.name).where(ReaderGroup.run_id == run.id))).all()
     if name not in names and len(names) >= MOST_GROUPS:
         raise Conflict(f"{show('run', run.id)} has {len(names)} groups, the most there can be; delete one first")
-    values = {"id": new_id(), "run_id": run.id, "name": name, "given_seq": after, "read_seq": after}
-    await session.execute(insert(ReaderGroup).values(values).on_conflict_do_nothing())
+    await session.execute(insert(ReaderGroup).values(_group_row(run, name, after=after)).on_conflict_do_nothing())
     return await _locked(session, run, name)
 
 
@@ -236,9 +249,47 @@ async def _chunks(session: AsyncSession, group: ReaderGroup, seqs: Collection[in
     return (await session.scalars(query)).all()
 
 
-async def mark(session: AsyncSession, connections: Collection[UUID], *, now: datetime) -> None:
-    """These connections are open."""
-    await session.execute(update(Reader).where(Reader.connection.in_(connections)).values(seen_at=now))
+# --- come and go
+
+
+async def attend(session: AsyncSession, run: Run, *, after: int, now: datetime) -> UUID | None:
+    """A connection that reads alone, from behind `after`; None where the run heeds no reader."""
+    if run.state in FINISHED or not _heeds(run):
+        return None
+    stale = delete(Reader).where(Reader.run_id == run.id, Reader.group_id.is_(None), Reader.seen_at < now - GONE)
+    await session.execute(stale)
+    reader = Reader(run_id=run.id, connection=uuid4(), read_seq=min(after, run.next_seq - 1), seen_at=now)
+    session.add(reader)
+    await session.flush()
+    await _tell(session, run)
+    return reader.connection
+
+
+async def moved(session: AsyncSession, connection: UUID, *, seq: int) -> None:
+    """A connection that reads alone has taken all chunks up to `seq`."""
+    further = update(Reader).where(Reader.connection == connection, Reader.read_seq < seq).values(read_seq=seq)
+    if (await session.execute(further.returning(Reader.id))).all():
+        await db.notify(session, db.SCHEDULE)
+
+
+async def mark(session: AsyncSession, *, opened: Collection[UUID], closed: Collection[UUID], now: datetime) -> None:
+    """Some connections are open, and some that were have been closed."""
+    await session.execute(update(Reader).where(Reader.connection.in_(opened)).values(seen_at=now))
+    if closed:
+        left = update(Reader).where(Reader.connection.in_(closed), Reader.read_seq.is_not(None)).values(read_seq=None)
+        if (await session.execute(left.returning(Reader.id))).all():
+            await db.notify(session, db.SCHEDULE)
+
+
+def _heeds(run: Run) -> bool:
+    return run.max_unread is not None or run.abandon_after_s is not None
+
+
+async def _tell(session: AsyncSession, run: Run) -> None:
+    """Streams of the run look again; the scheduler does if readers decide what of it may start."""
+    await db.notify(session, db.RUN, run.id.hex)
+    if _heeds(run):
+        await db.notify(session, db.SCHEDULE)
 
 
 # --- acknowledge
@@ -263,5 +314,5 @@ async def acknowledge(session: AsyncSession, run: Run, name: str, seqs: Sequence
     first = await session.scalar(select(func.min(Delivery.seq)).where(Delivery.group_id == group.id))
     group.read_seq = group.given_seq if first is None else first - 1
     await session.flush()
-    await db.notify(session, db.RUN, run.id.hex)
+    await _tell(session, run)
     return await _show(session, group)

@@ -16,14 +16,14 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from env_registry.splits import Carved
-from service import capacity, catalogue, db, fleet, leases, policies, segments, splits, subsets, tables
+from service import capacity, catalogue, db, fleet, leases, policies, readers, segments, splits, subsets, tables
 from service.api import schemas
 from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.ids import new_id, read, show
 from service.keys import Caller
 from service.models import FINISHED, Chunk, Commitment, Lease, LeaseState, QuotaNode, Run, Site, Split, WorkItem
 from service.scheduler.plan import SLOT_MC
-from service.scheduler.snapshot import reasons
+from service.scheduler.snapshot import held_back, reasons
 
 MAX_ITEMS = 200_000
 """Work items of one run; at 4 s each nine days of one core."""
@@ -92,6 +92,8 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         seeds=request.all_seeds,
         name=request.name,
         max_parallel=request.max_parallel,
+        max_unread=request.max_unread,
+        abandon_after_s=request.abandon_after_s,
         record=request.record.model_dump(),
         content_sha256=content,
         runtime=runtime,
@@ -105,6 +107,7 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     )
     session.add(run)
     await session.flush()
+    await readers.found(session, run, request.groups)
     if split is not None:
         await splits.expose(session, caller, split, run, admitted)
     await session.execute(
@@ -259,8 +262,10 @@ async def describe(session: AsyncSession, found: Sequence[Run]) -> list[schemas.
             .group_by(WorkItem.run_id)
         )
         running = dict(counts.all())
-    waits = await reasons(session, {run.cell_id for run in found if run.id in ids and not running.get(run.id)})
-    return [_show(run, running.get(run.id, 0), waits.get(run.cell_id)) for run in found]
+    idle = [run for run in found if run.id in ids and not running.get(run.id)]
+    held = await held_back(session, [run.id for run in idle])
+    waits = await reasons(session, {run.cell_id for run in idle if run.id not in held})
+    return [_show(run, running.get(run.id, 0), held.get(run.id) or waits.get(run.cell_id)) for run in found]
 
 
 def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
@@ -275,6 +280,8 @@ def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
         steps_per_env=run.steps_per_env,
         seeds=run.seeds,
         max_parallel=run.max_parallel,
+        max_unread=run.max_unread,
+        abandon_after_s=run.abandon_after_s,
         record=run.record,
         runtime=run.runtime,
         labels=run.labels,

@@ -517,7 +517,37 @@ class Record(In):
     pixels: Pixels | None = Field(None, description="of environments that draw themselves")
 
 
-class RunCreate(In):
+class Reading(In):
+    """How the chunks of a run are to be read, and what it does where they are not."""
+
+    groups: list[Name] = Field(
+        [], max_length=16, description="groups of readers that are there from the start, before their first consumer"
+    )
+    max_unread: int | None = Field(
+        None,
+        ge=1,
+        lt=2**31,
+        description="chunks that its slowest reader (a group by what it has acknowledged, a stream by what it has "
+        "taken) may be behind: no more is run ahead. Nobody holds it before a first reader is there, or a group is "
+        "named in groups",
+    )
+    abandon_after_s: int | None = Field(
+        None,
+        ge=30,
+        lt=2**31,
+        description="seconds without any stream of its chunks after which a run that had one stops spending, until "
+        "one is back",
+    )
+
+    @field_validator("groups")
+    @classmethod
+    def _once(cls, groups: list[str]) -> list[str]:
+        if len(set(groups)) < len(groups):
+            raise ValueError("names one twice")
+        return groups
+
+
+class RunCreate(Reading):
     """Rollouts of policies in every environment of a subset. Exactly one of `subset` and `refs`; one of `episodes`
     and `steps_per_env`. Several policies and seeds are run each with each, in the same episodes."""
 
@@ -560,6 +590,8 @@ class RunCreate(In):
             raise ValueError("give exactly one of subset and refs")
         if (self.episodes is None) == (self.steps_per_env is None):
             raise ValueError("give exactly one of episodes and steps_per_env")
+        if self.reuse and Reading.model_fields.keys() & self.model_fields_set:
+            raise ValueError(f"reuse answers with a run as it is: without {', '.join(Reading.model_fields)}")
         for one, several in (("policy", "policies"), ("seed", "seeds")):
             many = getattr(self, several)
             if many is not None and one in self.model_fields_set:
@@ -604,6 +636,8 @@ class Run(Out):
     steps_per_env: int | None
     seeds: list[int]
     max_parallel: int | None
+    max_unread: int | None
+    abandon_after_s: int | None
     record: dict[str, Any] = Field(description="what is recorded")
     runtime: str | None = Field(description="digest of the engines that the pool had when the run was submitted")
     labels: dict[str, str]
@@ -621,7 +655,9 @@ class Run(Out):
     chunks: int = Field(description="chunks committed; the newest has this seq")
     bytes: int
     failure: str | None = Field(description="first failure of an item, if any")
-    waiting: str | None = Field(description="why nothing of it runs, while nothing does")
+    waiting: str | None = Field(
+        description="why nothing of it runs, while nothing does", examples=["COMMITMENT_FULL", "READER_BEHIND"]
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -51,17 +51,20 @@ class Found:
 
 
 class Alone:
-    """Reads every chunk behind `seq`."""
+    """Reads every chunk behind `seq`. With a connection it says how far it is; see `readers.attend`."""
 
-    connection: UUID | None = None
-
-    def __init__(self, seq: int) -> None:
+    def __init__(self, seq: int, connection: UUID | None = None) -> None:
+        self.connection = connection
         self._seq = seq
 
     async def look(self, session: AsyncSession, run: Run) -> Found:
-        chunks = await runs.chunks_after(session, run.id, self._seq, limit=WINDOW)
+        limit = WINDOW
+        if self.connection is not None and run.max_unread is not None:
+            await readers.moved(session, self.connection, seq=self._seq)  # what was found last was taken by now
+            limit = min(limit, max(run.max_unread // 2, 1))
+        chunks = await runs.chunks_after(session, run.id, self._seq, limit=limit)
         self._seq = chunks[-1].seq if chunks else self._seq
-        return Found(chunks, more=len(chunks) == WINDOW, over=self._seq >= run.next_seq - 1)
+        return Found(chunks, more=len(chunks) == limit, over=self._seq >= run.next_seq - 1)
 
 
 class Consumer:
@@ -97,14 +100,14 @@ class Consumer:
 
 async def reader(session: AsyncSession, run: Run, after: int, sharing: Sharing | None) -> Alone | Consumer:
     """Who reads: alone, or as a consumer of a group, which begins to be there."""
-    if sharing is None:
-        return Alone(after)
     now = await clock.now(session)
+    if sharing is None:
+        return Alone(after, await readers.attend(session, run, after=after, now=now))
     member = await readers.join(session, run, sharing.group, sharing.consumer, after=after, now=now)
     return Consumer(member, sharing)
 
 
-async def follow(parts: Parts, run: Run, reader: Alone | Consumer) -> AsyncIterator[Event]:
+async def follow(parts: Parts, run: Run, reader: Alone | Consumer) -> AsyncGenerator[Event]:
     """The reader's chunks, progress on change and as a keep-alive, and at last the end."""
     loop = asyncio.get_running_loop()
     told: schemas.Run | None = None

@@ -19,6 +19,8 @@ SLOT_MC = 1000
 """Millicores of one slot: nominal quotas are whole multiples of it."""
 MICRO = 1_000_000
 """Carries are kept in millionths of a slot."""
+MOST_ROOM = 2**31
+"""Room of a run that nothing bounds now."""
 
 
 class Reason(StrEnum):
@@ -31,6 +33,8 @@ class Reason(StrEnum):
     NO_FREE_SLOT = "NO_FREE_SLOT"
     NO_FREE_MEMORY = "NO_FREE_MEMORY"
     BEHIND_OTHERS = "BEHIND_OTHERS"
+    READER_BEHIND = "READER_BEHIND"
+    NO_READER = "NO_READER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,34 @@ class _Room:
         self._free[worker][0] -= 1
         self._free[worker][1] -= memory_mb
         return worker
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A run that does not take all that it could get, and what decides how much it takes."""
+
+    live: int  # items of it that run
+    max_parallel: int | None
+    max_unread: int | None
+    unread: int | None  # chunks that its slowest reader has not read; None: it has no reader
+    abandon_after: timedelta | None
+    away: timedelta | None  # for how long it has had no reader; None: it has never had one
+
+
+def room(bounds: Bounds) -> tuple[int, Reason | None]:
+    """How many more items of the run may start, and why none may, where its readers are the cause.
+
+    Each item becomes a chunk: with those that run counted in, no reader is ever further behind than `max_unread`,
+    unless it was when it came.
+    """
+    if bounds.abandon_after is not None and bounds.away is not None and bounds.away > bounds.abandon_after:
+        return 0, Reason.NO_READER
+    readable = None
+    if bounds.max_unread is not None and bounds.unread is not None:
+        readable = max(bounds.max_unread - bounds.unread - bounds.live, 0)
+    parallel = None if bounds.max_parallel is None else max(bounds.max_parallel - bounds.live, 0)
+    least = min((limit for limit in (readable, parallel) if limit is not None), default=MOST_ROOM)
+    return least, Reason.READER_BEHIND if readable == 0 else None
 
 
 def limit_mc(capacity_mc: int, numerator: int, denominator: int) -> int:

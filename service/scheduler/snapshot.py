@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, clock
+from service import capacity, clock, readers
 from service.models import Lease, LeaseState, NodeState, QuotaNode, Worker, WorkerState
-from service.scheduler.plan import Node, Pending, Reason, Slots, Snapshot, decayed, plan
+from service.scheduler.plan import Bounds, Node, Pending, Reason, Slots, Snapshot, decayed, plan, room
 
 MOST_GRANTS = 128
 """Grants in one transaction."""
@@ -40,7 +41,7 @@ async def read(session: AsyncSession, *, now: datetime) -> Snapshot:
             )
             for node in nodes.scalars()
         ],
-        pending=await _pending(session, most=max(free, 1)),
+        pending=await _pending(session, most=max(free, 1), now=now),
         workers=workers,
     )
 
@@ -65,47 +66,107 @@ async def _workers(session: AsyncSession) -> list[Slots]:
     return [Slots(id, int(slots), int(memory_mb)) for id, slots, memory_mb in rows]
 
 
-async def _pending(session: AsyncSession, *, most: int) -> list[Pending]:
-    room = {row.id: max(row.room, 0) for row in await session.execute(_ROOM)}
-    bounds = {"most": most, "bounded": list(room), "rooms": list(room.values())}
+async def _pending(session: AsyncSession, *, most: int, now: datetime) -> list[Pending]:
+    bounded = await _bounded(session, now=now)
+    bounds = {
+        "most": most,
+        "nodes": [run.node for run in bounded],
+        "runs": [run.id for run in bounded],
+        "rooms": [room(run.bounds)[0] for run in bounded],
+    }
     return [
         Pending(row.id, row.node_id, row.mc, row.memory_mb, row.estimate_ms)
         for row in await session.execute(_QUEUE, bounds)
     ]
 
 
-_ROOM = text(
+# Items of a run that bounds itself are counted; of the others, the run ids between two such runs are one range of the
+# index. So a run that is held back costs two looks, however many items it has.
+_QUEUE = text(
     """
-    SELECT run.id, run.max_parallel - coalesce(live.items, 0) AS room
-    FROM run LEFT JOIN (
+    WITH bound AS (
+        SELECT * FROM unnest(CAST(:nodes AS uuid[]), CAST(:runs AS uuid[]), CAST(:rooms AS bigint[]))
+            AS bound(node_id, run_id, room)
+    ), gap AS (
+        SELECT node_id, run_id AS below,
+            lag(run_id, 1, '00000000-0000-0000-0000-000000000000') OVER (PARTITION BY node_id ORDER BY run_id) AS above
+        FROM (
+            SELECT node_id, run_id FROM bound
+            UNION ALL SELECT id, 'ffffffff-ffff-ffff-ffff-ffffffffffff' FROM quota_node WHERE kind = 'cell'
+        ) edge
+    )
+    SELECT open.* FROM (
+        SELECT i.* FROM gap CROSS JOIN LATERAL (
+            SELECT id, node_id, mc, memory_mb, estimate_ms, priority, run_id, ordinal FROM work_item
+            WHERE node_id = gap.node_id AND state = 'queued' AND run_id > gap.above AND run_id < gap.below
+            ORDER BY priority DESC, run_id, ordinal LIMIT :most
+        ) i
+        UNION ALL
+        SELECT i.* FROM bound CROSS JOIN LATERAL (
+            SELECT id, node_id, mc, memory_mb, estimate_ms, priority, run_id, ordinal FROM work_item
+            WHERE node_id = bound.node_id AND state = 'queued' AND run_id = bound.run_id
+            ORDER BY priority DESC, run_id, ordinal LIMIT least(bound.room, :most)
+        ) i
+    ) open
+    ORDER BY node_id, priority DESC, run_id, ordinal
+    """
+)
+
+
+@dataclass(frozen=True)
+class _Bounded:
+    """A run that bounds itself, and the leaf that its items wait at."""
+
+    id: UUID
+    node: UUID
+    bounds: Bounds
+
+
+async def _bounded(session: AsyncSession, runs: Collection[UUID] | None = None, *, now: datetime) -> list[_Bounded]:
+    """All runs that bound themselves, or those among `runs`."""
+    accepting = await clock.accepting(session, now=now)  # while nobody could be heard, nobody was away
+    rows = await session.execute(
+        _BOUNDED, {"every": runs is None, "runs": list(runs or ()), "gone": now - readers.GONE}
+    )
+    return [
+        _Bounded(
+            row.id,
+            row.node_id,
+            Bounds(
+                live=row.live,
+                max_parallel=row.max_parallel,
+                max_unread=row.max_unread,
+                unread=None if row.read_seq is None else row.chunks - row.read_seq,
+                abandon_after=None if row.abandon_after_s is None else timedelta(seconds=row.abandon_after_s),
+                away=now - row.seen_at if row.seen_at is not None and accepting else None,
+            ),
+        )
+        for row in rows
+    ]
+
+
+_BOUNDED = text(
+    """
+    SELECT run.id, node.id AS node_id, run.max_parallel, run.max_unread, run.abandon_after_s,
+        run.next_seq - 1 AS chunks, coalesce(live.items, 0) AS live, slowest.read_seq, latest.seen_at
+    FROM run
+    JOIN quota_node node ON node.cell_id = run.cell_id
+    LEFT JOIN (
         SELECT work_item.run_id, count(*) AS items FROM lease JOIN work_item ON work_item.id = lease.item_id
         WHERE lease.state <> 'released' GROUP BY work_item.run_id
     ) live ON live.run_id = run.id
-    WHERE run.max_parallel IS NOT NULL AND run.state IN ('queued', 'running')
-    """
-)
-"""How many more items of runs that bound them may start."""
-
-_QUEUE = text(
-    """
-    SELECT i.* FROM quota_node n CROSS JOIN LATERAL (
-        SELECT id, node_id, mc, memory_mb, estimate_ms FROM (
-            (
-                SELECT * FROM work_item
-                WHERE node_id = n.id AND state = 'queued' AND run_id <> ALL(:bounded)
-                ORDER BY priority DESC, run_id, ordinal LIMIT :most
-            )
-            UNION ALL
-            SELECT own.* FROM unnest(CAST(:bounded AS uuid[]), CAST(:rooms AS bigint[])) AS bound(run_id, room)
-            CROSS JOIN LATERAL (
-                SELECT * FROM work_item
-                WHERE node_id = n.id AND state = 'queued' AND run_id = bound.run_id
-                ORDER BY priority DESC, run_id, ordinal LIMIT bound.room
-            ) own
-        ) open
-        ORDER BY priority DESC, run_id, ordinal LIMIT :most
-    ) i
-    WHERE n.kind = 'cell'
+    LEFT JOIN LATERAL (
+        SELECT min(read_seq) AS read_seq FROM (
+            SELECT read_seq FROM reader_group WHERE run_id = run.id
+            UNION ALL SELECT read_seq FROM reader WHERE run_id = run.id AND seen_at > :gone
+        ) position
+    ) slowest ON run.max_unread IS NOT NULL
+    LEFT JOIN LATERAL (
+        SELECT max(seen_at) AS seen_at FROM reader WHERE run_id = run.id
+    ) latest ON run.abandon_after_s IS NOT NULL
+    WHERE run.state IN ('queued', 'running')
+        AND coalesce(run.max_parallel, run.max_unread, run.abandon_after_s) IS NOT NULL
+        AND (:every OR run.id = ANY(CAST(:runs AS uuid[])))
     """
 )
 
@@ -118,3 +179,12 @@ async def reasons(session: AsyncSession, cells: Iterable[UUID]) -> dict[UUID, Re
     waits = plan(await read(session, now=await clock.now(session)), most=MOST_GRANTS).waits
     leaves = await session.execute(select(QuotaNode.id, QuotaNode.cell_id).where(QuotaNode.cell_id.in_(wanted)))
     return {cell: waits[leaf] for leaf, cell in leaves if cell is not None and leaf in waits}
+
+
+async def held_back(session: AsyncSession, runs: Collection[UUID]) -> dict[UUID, Reason]:
+    """Why nothing of a run may start, by run, where its readers are the cause."""
+    if not runs:
+        return {}
+    found = await _bounded(session, runs, now=await clock.now(session))
+    reasons = {run.id: room(run.bounds)[1] for run in found}
+    return {id: reason for id, reason in reasons.items() if reason is not None}

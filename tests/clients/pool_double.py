@@ -66,6 +66,8 @@ def run_state(state: str = "running", **changes: Any) -> schemas.Run:
         "name": None,
         "policies": ["random"],
         "max_parallel": None,
+        "max_unread": None,
+        "abandon_after_s": None,
         "record": {},
         "runtime": "r" * 64,
         "episodes": None,

@@ -201,7 +201,7 @@ class Sharing(RuleBasedStateMachine):
         """The API marks open connections all the time."""
         self.now += timedelta(seconds=seconds)
         still = [consumer for consumer in self.consumers.values() if consumer.open]
-        self.do(readers.mark, [consumer.member.connection for consumer in still], now=self.now)
+        self.do(readers.mark, opened=[consumer.member.connection for consumer in still], closed=[], now=self.now)
         for consumer in still:
             consumer.seen_at = self.now
 

@@ -395,6 +395,9 @@ def create_run(
     steps_per_env: int | None = None,
     seed: int | Sequence[int] = 0,
     max_parallel: int | None = None,
+    groups: Sequence[str] | None = None,
+    max_unread: int | None = None,
+    abandon_after_s: int | None = None,
     name: str | None = None,
     record: Mapping[str, Any] | None = None,
     reuse: bool | None = None,
@@ -414,6 +417,10 @@ def create_run(
     rewards and policy out, `{"infos": ["x_position"]}` adds numbers of the environment's infos, `{"pixels": {"width":
     64, "height": 64}}` (or `{}`) a PNG a row.
 
+    `groups` of readers are there before their first consumer. No more is run while the slowest reader, group or stream,
+    is `max_unread` chunks behind, nor once a run that was streamed has had no stream for `abandon_after_s` seconds;
+    `waiting` says so.
+
     Environments that are held out of training are refused; with `purpose="evaluate"` they run, for their scores alone.
     `holdout="carve"` cuts distributions that reach into a holdout; the run's `carved` says how.
     """
@@ -425,6 +432,9 @@ def create_run(
         steps_per_env=steps_per_env,
         **_one_or_several("seed", "seeds", seed, int),
         max_parallel=max_parallel,
+        groups=_list("groups", groups),
+        max_unread=max_unread,
+        abandon_after_s=abandon_after_s,
         name=name,
         record=record,
         reuse=reuse,
@@ -445,6 +455,9 @@ def get_or_create_run(
     steps_per_env: int | None = None,
     seed: int | Sequence[int] = 0,
     max_parallel: int | None = None,
+    groups: Sequence[str] | None = None,
+    max_unread: int | None = None,
+    abandon_after_s: int | None = None,
     record: Mapping[str, Any] | None = None,
     labels: Mapping[str, str] | None = None,
     purpose: Literal["train", "evaluate"] = "train",
@@ -460,6 +473,9 @@ def get_or_create_run(
         steps_per_env=steps_per_env,
         seed=seed,
         max_parallel=max_parallel,
+        groups=groups,
+        max_unread=max_unread,
+        abandon_after_s=abandon_after_s,
         name=name,
         record=record,
         labels=labels,

@@ -236,6 +236,8 @@ class RunInfo(Model):
     steps_per_env: int | None
     seeds: list[int]
     max_parallel: int | None
+    max_unread: int | None
+    abandon_after_s: int | None
     record: dict[str, Any]
     runtime: str | None
     labels: dict[str, str]

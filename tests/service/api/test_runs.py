@@ -118,7 +118,7 @@ def worker(pool: Pool, tmp_path: Path) -> Iterator[HandWorker]:
 
 
 def submit(pool: Pool, **body: Any) -> dict[str, Any]:
-    answer = pool.post("/v1/runs", json={"refs": [REF], "steps_per_env": 300_000, "seed": 5, **body})
+    answer = pool.post("/v1/runs", json={"refs": [REF], "steps_per_env": 300_000, "seed": 5} | body)
     assert answer.status_code == 202, answer.text
     run: dict[str, Any] = answer.json()
     assert answer.headers["location"] == f"/v1/runs/{run['id']}"

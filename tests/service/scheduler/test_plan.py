@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from service.scheduler.plan import (
     MICRO,
+    MOST_ROOM,
+    Bounds,
     Node,
     Pending,
     Reason,
@@ -22,6 +24,7 @@ from service.scheduler.plan import (
     decayed,
     limit_mc,
     plan,
+    room,
     whole_slots,
 )
 
@@ -146,6 +149,48 @@ def test_load_spreads_over_workers_and_respects_their_memory() -> None:
     snapshot = Snapshot(snapshot.limit_mc, 1, snapshot.nodes, snapshot.pending, [roomy, tight])
     placed = Counter(g.worker for g in plan(snapshot).grants)
     assert placed == {roomy.worker: 2, tight.worker: 2}
+
+
+counts = st.integers(0, 50)
+spans = st.integers(0, 1000).map(lambda seconds: timedelta(seconds=seconds))
+all_bounds = st.builds(
+    Bounds,
+    live=counts,
+    max_parallel=st.none() | st.integers(1, 50),
+    max_unread=st.none() | st.integers(1, 50),
+    unread=st.none() | counts,
+    abandon_after=st.none() | spans,
+    away=st.none() | spans,
+)
+
+
+@given(all_bounds)
+def test_no_reader_falls_further_behind_than_a_run_allows(bounds: Bounds) -> None:
+    more, _ = room(bounds)
+    assert more >= 0
+    if bounds.max_unread is not None and bounds.unread is not None:
+        if bounds.unread + bounds.live <= bounds.max_unread:
+            assert bounds.unread + bounds.live + min(more, 10**6) <= bounds.max_unread
+        else:
+            assert more == 0
+    if bounds.max_parallel is not None:
+        assert more <= max(bounds.max_parallel - bounds.live, 0)
+
+
+@given(all_bounds)
+def test_a_run_that_its_readers_hold_back_says_so_and_no_other_does(bounds: Bounds) -> None:
+    more, reason = room(bounds)
+    gone = bounds.abandon_after is not None and bounds.away is not None and bounds.away > bounds.abandon_after
+    assert (reason == Reason.NO_READER) == gone
+    assert reason is None or more == 0
+    if more == 0 and reason is None:
+        assert bounds.max_parallel is not None
+        assert bounds.live >= bounds.max_parallel
+
+
+@given(all_bounds.filter(lambda bounds: bounds.unread is None and bounds.away is None and not bounds.max_parallel))
+def test_nobody_holds_a_run_that_no_reader_has_come_to(bounds: Bounds) -> None:
+    assert room(bounds) == (MOST_ROOM, None)
 
 
 @given(st.integers(0, 10**9), st.integers(0, 1000), st.integers(1, 1000))

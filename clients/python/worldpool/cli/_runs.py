@@ -43,6 +43,15 @@ def create(
         list[int] | None, typer.Option(help="Equal seeds give equal rollouts; 0 by default; repeat for more.")
     ] = None,
     max_parallel: Annotated[int | None, typer.Option(help="Work items of it that run at once, at most.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="A group of readers that is there from the start; repeat for more.")
+    ] = None,
+    max_unread: Annotated[
+        int | None, typer.Option(help="Run no more while its slowest reader is so many chunks behind.")
+    ] = None,
+    abandon_after: Annotated[
+        int | None, typer.Option(help="Run no more after so many seconds without a stream, once there was one.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The same request under the same name is the same run.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Answer with an earlier run of equal content.")] = False,
     label: Annotated[list[str] | None, typer.Option(help="key=value; repeat for more.")] = None,
@@ -67,6 +76,9 @@ def create(
             steps_per_env=steps_per_env,
             seed=_one(0, seed),
             max_parallel=max_parallel,
+            groups=group or None,
+            max_unread=max_unread,
+            abandon_after_s=abandon_after,
             name=name,
             reuse=reuse or None,
             labels=pairs(label or [], "=", "--label"),
@@ -133,6 +145,13 @@ def export(
         else:
             note(f"{written.episodes:,} episodes, {written.steps:,} steps, in {out}")
             show_list(written.tables, ("name", "kind", "rows", "refs"), json=False)
+
+
+@app.command()
+def groups(run: RunId, json: Json = False) -> None:
+    """Groups that share a run's chunks, and how far they are."""
+    with _envs.pool() as pool:
+        show_list(pool.runs.groups(run), ("name", "given", "acknowledged", "unacknowledged"), json=json)
 
 
 @app.command()
