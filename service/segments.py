@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 ITEM_MS = 4000
-"""Aim of one work item, make time included: long against the 110 ms between two items, short against a lease."""
+"""Aim of one work item, make time included: long against the time between two items, short against a lease."""
 LEAST_ITEM_MS = 250
 MOST_MS_FACTOR = 20
 """An attempt may take this many times its estimate, and a minute more, before it counts as hung."""
