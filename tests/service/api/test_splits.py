@@ -451,9 +451,11 @@ def test_a_change_of_the_split_holds_for_submissions_after_it_and_names_what_goe
     fast = "mujoco/half_cheetah@1;frame_skip=8"
     running = pool.post("/v1/runs", json={"refs": [fast], "episodes": 1}).json()
     split = declare(pool, "later", RULE)
+    assert pool.get(f"/v1/environments/{fast}").json()["split"]["split"] == "default@1"
     done = activate(pool, split["ref"])
     try:
         assert (done["split"], done["before"]) == ("later@1", "default@1")
+        assert pool.get(f"/v1/environments/{fast}").json()["split"]["split"] == "later@1"
         assert running["id"] in done["unfinished"]
         assert pool.get(f"/v1/runs/{running['id']}").json()["split"] == "default@1"
         assert "later@1" in problem(pool.post("/v1/runs", json={"refs": [fast], "episodes": 1}), 403)["detail"]
