@@ -25,7 +25,6 @@ from statistics import median
 import worldpool
 from rich.console import Console
 
-import env_registry
 from env_registry import arithmetic
 from service.embedded.pool import EmbeddedPool
 from tests.bench.measurement import Measurement, compared
@@ -60,8 +59,9 @@ ENVPOOL = os.environ.get("BENCH_ENVPOOL")
 """A Python that has EnvPool, which the lock does not name."""
 REPEATS = 5
 TICKS = os.sysconf("SC_CLK_TCK")
-QUICK = ("classic/cartpole@1", ("classic/", "toytext/"))
-"""What runs whose chunks are counted are of: quick steps, so that what is beside them shows. A spec, and families."""
+QUICK = ["classic/cartpole@1"]
+MANY_QUICK = {"kind": "single", "max_step_us": 20}
+"""What the runs are of whose chunks are counted: quick steps, so that what is beside them shows."""
 
 progress = Console(stderr=True)
 Wanted = Callable[[str], bool]
@@ -174,11 +174,16 @@ def _envpool(environment: Environment, seconds: float) -> Rate:
     return _alone("bare_loop", "envpool", environment.id, str(seconds), python=ENVPOOL or sys.executable)
 
 
-def _alone(module: str, *arguments: str, python: str = sys.executable) -> Rate:
+def _recording(refs: Sequence[str], seconds: float, *, steps: int = 4096) -> Rate:
+    """Our own simulation and recording, in items of so many steps."""
+    return _alone("recording_loop", str(seconds), str(steps), told="\n".join(refs))
+
+
+def _alone(module: str, *arguments: str, python: str = sys.executable, told: str = "") -> Rate:
     """What a loop in a process of its own tells."""
     command = [python, "-W", "ignore", "-m", f"tests.bench.{module}", *arguments]
-    told = os.environ | arithmetic.SETTINGS
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=told)
+    environment = os.environ | arithmetic.SETTINGS
+    done = subprocess.run(command, input=told, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     seen = json.loads(done.stdout.splitlines()[-1])
     return Rate(seen["steps"] / seen["wall_s"], seen["cpu_s"] / seen["steps"])
 
@@ -228,7 +233,7 @@ def _native(wanted: Wanted) -> list[Measurement]:
             pairs = []
             for repeat in range(REPEATS):
                 bare = _bare(environment, SECONDS / REPEATS)
-                ours = _alone("recording_loop", environment.ref, str(SECONDS / REPEATS))
+                ours = _recording([environment.ref], SECONDS / REPEATS)
                 pairs.append((ours, bare))
                 progress.print(
                     f"native/{name} {repeat + 1}/{REPEATS}: {ours.rate:,.0f} against {bare.rate:,.0f} steps/s"
@@ -251,10 +256,10 @@ class Cost:
 
 def _overhead(running: Running) -> list[Measurement]:
     """Growing runs of one spec, and a run of 1,000 specs against one of as many steps of a single one."""
-    ref, families = QUICK
-    refs = [spec.ref for spec in env_registry.enumerate_specs() if spec.family.startswith(families)][:1000]
-    _run(running, [ref], 10**5)  # warm
-    sizes = {10**power: _run(running, [ref], 10**power) for power in (4, 5, 6, 7)}
+    subset = running.client.subsets.create(where=MANY_QUICK, size=1000, strategy="random")
+    refs = [environment.ref for environment in running.client.subsets.environments(subset)]
+    _run(running, QUICK, 10**5)  # warm
+    sizes = {10**power: _run(running, QUICK, 10**power) for power in (4, 5, 6, 7)}
     many, one = _run(running, refs, 10**6 // len(refs)), sizes[10**6]
     least, most = sizes[10**4], sizes[10**7]
     return [
@@ -272,13 +277,14 @@ def _overhead(running: Running) -> list[Measurement]:
 
 def _run(running: Running, refs: Sequence[str], steps_per_env: int) -> Cost:
     """A whole run, streamed; short ones are repeated until the clock ticks are fine enough."""
+    alone = _recording(refs, 5.0, steps=min(steps_per_env, 4096))
     chunks, simulated, api_mb, worker_mb = 0, 0.0, list[float](), list[float]()
     cpu = _cpu_s(running.pool)
     for seed in range(max(1, 10**5 // (len(refs) * steps_per_env))):
         run = running.client.runs.create(refs=list(refs), steps_per_env=steps_per_env, seed=seed)
         for batch in run.stream(progress=False):
             _touch(batch)
-            simulated += float(batch.episodes.wall_us.sum()) / 1e6
+            simulated += alone.cpu * _steps(batch)
             api_mb.append(_memory_mb(running.pool, "service api"))
             worker_mb.append(_memory_mb(running.pool, "workers."))
         chunks += batch.chunk.seq
