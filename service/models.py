@@ -304,6 +304,9 @@ class Run(Owned, Base):
     max_parallel: Mapped[int | None]
     max_unread: Mapped[int | None]
     abandon_after_s: Mapped[int | None]
+    retention: Mapped[str] = mapped_column(default="keep", server_default="keep")
+    retain_s: Mapped[int | None]
+    chunks_deleted: Mapped[int] = mapped_column(default=0, server_default="0")
     record: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     content_sha256: Mapped[Any] = mapped_column(LargeBinary, nullable=True)
     runtime: Mapped[str | None]
@@ -328,6 +331,7 @@ class Run(Owned, Base):
         Index(None, "cell_id", "id"),
         Index("ix_run_content", "cell_id", "content_sha256"),
         Index("uq_run_name", "cell_id", "name", unique=True, postgresql_where=text("name IS NOT NULL")),
+        Index("ix_run_expiring", "id", postgresql_where=text("retention <> 'keep' AND chunks_deleted < next_seq - 1")),
         Index(
             "ix_run_bounded",
             "id",

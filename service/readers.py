@@ -20,7 +20,7 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import db
+from service import db, retention
 from service.api import schemas
 from service.errors import Conflict, Invalid, NotFound
 from service.ids import new_id, show
@@ -126,6 +126,8 @@ async def join(session: AsyncSession, run: Run, name: str, consumer: str, *, aft
         The run has no chunk `after` yet.
     Conflict
         The run has too many groups.
+    Gone
+        A new group would begin with chunks that are deleted.
     """
     if after >= run.next_seq:
         reason = f"{show('run', run.id)} has {run.next_seq - 1} chunks so far"
@@ -149,7 +151,7 @@ async def _locked_or_new(session: AsyncSession, run: Run, name: str, *, after: i
     try:
         return await _locked(session, run, name)
     except NotFound:
-        pass
+        retention.require_kept(run, after + 1)
     # the run's lock: no two connections make the last group that there may be
     await session.execute(select(Run.id).where(Run.id == run.id).with_for_update())
     names = (await session.scalars(select(ReaderGroup.name).where(ReaderGroup.run_id == run.id))).all()

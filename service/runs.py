@@ -16,7 +16,20 @@ from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from env_registry.splits import Carved
-from service import capacity, catalogue, db, fleet, leases, policies, readers, segments, splits, subsets, tables
+from service import (
+    capacity,
+    catalogue,
+    db,
+    fleet,
+    leases,
+    policies,
+    readers,
+    retention,
+    segments,
+    splits,
+    subsets,
+    tables,
+)
 from service.api import schemas
 from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.ids import new_id, read, show
@@ -94,6 +107,7 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         max_parallel=request.max_parallel,
         max_unread=request.max_unread,
         abandon_after_s=request.abandon_after_s,
+        **retention.columns(request.retention),
         record=request.record.model_dump(),
         content_sha256=content,
         runtime=runtime,
@@ -163,10 +177,14 @@ def _content(
 async def _same(
     session: AsyncSession, cell_id: UUID, content: bytes, runtime: str | None, split: Split | None
 ) -> Run | None:
-    """The cell's newest run of this content, runtime and split that has not failed."""
+    """The cell's newest run of this content, runtime and split that has not failed and whose chunks stay."""
     query = select(Run).where(Run.cell_id == cell_id, Run.content_sha256 == content, Run.runtime == runtime)
     query = query.where(Run.split.is_not_distinct_from(splits.ref(split) if split else None))
-    query = query.where(Run.state.in_(("queued", "running", "succeeded"))).order_by(Run.id.desc()).limit(1)
+    query = (
+        query.where(Run.state.in_(("queued", "running", "succeeded")), Run.retention == "keep")
+        .order_by(Run.id.desc())
+        .limit(1)
+    )
     return (await session.execute(query)).scalar_one_or_none()
 
 
@@ -282,6 +300,7 @@ def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
         max_parallel=run.max_parallel,
         max_unread=run.max_unread,
         abandon_after_s=run.abandon_after_s,
+        retention=retention.show(run),
         record=run.record,
         runtime=run.runtime,
         labels=run.labels,
@@ -297,6 +316,7 @@ def _show(run: Run, running: int, waiting: str | None) -> schemas.Run:
         steps_done=run.steps_done,
         episodes_done=run.episodes_done,
         chunks=run.next_seq - 1,
+        chunks_deleted=run.chunks_deleted,
         bytes=run.bytes,
         failure=run.failure,
         waiting=None if running or run.state in FINISHED else waiting,
@@ -325,7 +345,8 @@ async def chunks_after(session: AsyncSession, run_id: UUID, seq: int, *, limit: 
 
 
 def chunks(run: Run) -> Select[Chunk]:
-    return select(Chunk).where(Chunk.run_id == run.id)
+    """Those that are there."""
+    return select(Chunk).where(Chunk.run_id == run.id, Chunk.seq > run.chunks_deleted)
 
 
 async def store_url(session: AsyncSession, chunk: Chunk) -> str:
@@ -336,8 +357,8 @@ async def store_url(session: AsyncSession, chunk: Chunk) -> str:
 async def objects(session: AsyncSession, run: Run) -> dict[str, list[str]]:
     """Keys of all committed objects of the run, by the address of their store."""
     keys: defaultdict[str, list[str]] = defaultdict(list)
-    rows = select(Site.store_url, Chunk.object_key).join(Site, Site.id == Chunk.site_id).where(Chunk.run_id == run.id)
-    for url, key in await session.execute(rows):
+    kept = chunks(run).with_only_columns(Site.store_url, Chunk.object_key).join(Site, Site.id == Chunk.site_id)
+    for url, key in await session.execute(kept):
         keys[url].append(key)
     return dict(keys)
 
@@ -346,6 +367,7 @@ async def chunk(session: AsyncSession, run: Run, seq: int) -> Chunk:
     found = await session.get(Chunk, (run.id, seq)) if 0 < seq < 2**63 else None
     if found is None:
         raise NotFound(f"{show('run', run.id)} has no chunk {seq}; it has {run.next_seq - 1}")
+    retention.require_kept(run, seq)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service import clock, runs, scores, store
+from service import clock, retention, runs, scores, store
 from service.api import schemas, stream
 from service.api.dependencies import Idempotent, Page, PartsDep, RunReader, RunWriter, Session, Shared
 from service.api.problems import documented, linked
@@ -101,7 +101,7 @@ async def summarise_run(session: Session, caller: RunReader, run_id: str) -> sch
     return schemas.Summary(specs=[schemas.SpecSummary(**part) for part in await runs.summary(session, run)])
 
 
-@router.get("/{run_id}/scores", responses=documented(404, 503))
+@router.get("/{run_id}/scores", responses=documented(404, 410, 503))
 async def list_scores(
     session: Session,
     caller: RunReader,
@@ -110,6 +110,7 @@ async def list_scores(
 ) -> schemas.Page[schemas.Score]:
     """Return and length of every episode and agent, as far as the run is; a page has those of one chunk."""
     run = await runs.get(session, caller, run_id)
+    retention.require_kept(run, 1)
     found, following = await page(session, runs.chunks(run), Chunk.seq, cursor=cursor, limit=1)
     shown = [score for chunk in found for score in await scores.of_chunk(session, run, chunk)]
     return schemas.Page[schemas.Score](items=shown, next_cursor=following)
@@ -133,7 +134,7 @@ async def report_run(
 
 @router.get("/{run_id}/chunks", responses=documented(404))
 async def list_chunks(session: Session, caller: RunReader, paging: Page, run_id: str) -> schemas.Page[schemas.Chunk]:
-    """Committed chunks in order of seq. Those of an evaluation need the scope `trajectories`."""
+    """Committed chunks that are there, in order of seq. Those of an evaluation need the scope `trajectories`."""
     run = await runs.get(session, caller, run_id)
     runs.require_trajectories(caller, run)
     rows, cursor = await page(session, runs.chunks(run), Chunk.seq, cursor=paging.cursor, limit=paging.limit)
@@ -143,7 +144,7 @@ async def list_chunks(session: Session, caller: RunReader, paging: Page, run_id:
 @router.get(
     "/{run_id}/chunks/{seq}",
     response_class=StreamingResponse,
-    responses={200: {"content": {CHUNK_TYPE: {}}}, **documented(404, 503)},
+    responses={200: {"content": {CHUNK_TYPE: {}}}, **documented(404, 410, 503)},
 )
 async def get_chunk(session: Session, caller: RunReader, run_id: str, seq: int) -> Response:
     """The bytes of one chunk; docs/decisions/0003-chunk-format.md has the format."""
@@ -161,7 +162,7 @@ async def get_chunk(session: Session, caller: RunReader, run_id: str, seq: int) 
 @router.get(
     "/{run_id}/stream",
     response_class=StreamingResponse,
-    responses={200: {"content": {stream.FRAMES: {}, stream.EVENTS: {}}}, **documented(404, 409, 503)},
+    responses={200: {"content": {stream.FRAMES: {}, stream.EVENTS: {}}}, **documented(404, 409, 410, 503)},
 )
 async def stream_run(
     request: Request,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -517,6 +517,15 @@ class Record(In):
     pixels: Pixels | None = Field(None, description="of environments that draw themselves")
 
 
+class AfterEnd(In):
+    """So many seconds after the run's end."""
+
+    after_end_s: int = Field(ge=0, lt=2**31)
+
+
+Retention = Literal["keep", "acknowledged"] | AfterEnd
+
+
 class Reading(In):
     """How the chunks of a run are to be read, and what it does where they are not."""
 
@@ -538,6 +547,11 @@ class Reading(In):
         description="seconds without any stream of its chunks after which a run that had one stops spending, until "
         "one is back",
     )
+    retention: Retention = Field(
+        "keep",
+        description="when chunks are deleted, within a minute: with the run (keep), as soon as all groups have "
+        "acknowledged them (needs groups), or so long after the run's end. Summary and report stay",
+    )
 
     @field_validator("groups")
     @classmethod
@@ -545,6 +559,12 @@ class Reading(In):
         if len(set(groups)) < len(groups):
             raise ValueError("names one twice")
         return groups
+
+    @model_validator(mode="after")
+    def _someone_acknowledges(self) -> Self:
+        if self.retention == "acknowledged" and not self.groups:
+            raise ValueError("retention=acknowledged needs groups")
+        return self
 
 
 class RunCreate(Reading):
@@ -638,6 +658,7 @@ class Run(Out):
     max_parallel: int | None
     max_unread: int | None
     abandon_after_s: int | None
+    retention: Retention
     record: dict[str, Any] = Field(description="what is recorded")
     runtime: str | None = Field(description="digest of the engines that the pool had when the run was submitted")
     labels: dict[str, str]
@@ -653,6 +674,7 @@ class Run(Out):
     steps_done: int
     episodes_done: int
     chunks: int = Field(description="chunks committed; the newest has this seq")
+    chunks_deleted: int = Field(description="chunks up to this seq were deleted, as the retention says")
     bytes: int
     failure: str | None = Field(description="first failure of an item, if any")
     waiting: str | None = Field(

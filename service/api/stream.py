@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import clock, readers, runs, store
+from service import clock, readers, retention, runs, store
 from service.api import schemas
 from service.api.dependencies import Parts, Sharing
 from service.errors import NotFound
@@ -83,7 +83,15 @@ class Consumer:
         Raises
         ------
         Replaced
+        Gone
+            Retention was faster than the group.
         """
+        found = await self._look(session, run)
+        for chunk in found.chunks:
+            retention.require_kept(run, chunk.seq)
+        return found
+
+    async def _look(self, session: AsyncSession, run: Run) -> Found:
         if self._again is not None:
             chunks = await readers.unacknowledged(session, self._member, after=self._again, most=AT_ONCE)
             self._again = chunks[-1].seq if chunks else None
@@ -102,6 +110,7 @@ async def reader(session: AsyncSession, run: Run, after: int, sharing: Sharing |
     """Who reads: alone, or as a consumer of a group, which begins to be there."""
     now = await clock.now(session)
     if sharing is None:
+        retention.require_kept(run, after + 1)
         return Alone(after, await readers.attend(session, run, after=after, now=now))
     member = await readers.join(session, run, sharing.group, sharing.consumer, after=after, now=now)
     return Consumer(member, sharing)

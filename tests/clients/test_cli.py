@@ -94,6 +94,7 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["run", "create", "--ref", "a@1", "--subset", "sub_1", "--episodes", "1"],
         ["run", "create", "--ref", "a@1", "--episodes", "1", "--steps-per-env", "1"],
         ["run", "create", "--ref", "a@1", "--episodes", "1", "--label", "colour"],
+        ["run", "create", "--ref", "a@1", "--episodes", "1", "--retention", "soon"],
         ["run", "get", ""],
         ["run", "delete", ".."],
         ["run", "export", "run_1"],
@@ -186,6 +187,19 @@ def test_runs_are_created_listed_and_summarised(shell: PoolDouble, capsys: pytes
     assert answer(capsys, "run", "list") == [run]
     assert len(answer(capsys, "run", "summary", run["id"])["specs"]) == 3
     assert answer(capsys, "run", "cancel", run["id"])["state"] == "cancelled"
+
+
+def test_a_run_is_created_for_its_readers_and_tells_of_them(
+    shell: PoolDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--group", "a", "--group", "b", "--max-unread", "8", "--abandon-after", "60", "--retention", "5"]
+    answer(capsys, "run", "create", "--ref", "a@1", "--episodes", "1", *options)
+    body = {"groups": ["a", "b"], "max_unread": 8, "abandon_after_s": 60, "retention": {"after_end_s": 5}}
+    assert body.items() <= shell.seen[0].body.items()
+    (group,) = answer(capsys, "run", "groups", "run_1")
+    assert (group["name"], group["consumers"][0]["name"]) == ("learners", "one")
+    assert main(["run", "groups", "run_1"]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split() == ["learners", "5", "4", "1"]
 
 
 def events(*states: str) -> list[bytes]:

@@ -169,6 +169,23 @@ def test_groups_are_listed_and_deleted(double: PoolDouble, twin: Twin) -> None:
     assert double.paths("DELETE") == [f"/v1/runs/run_1/groups/{GROUP}"]
 
 
+def test_a_run_says_how_it_is_to_be_read(double: PoolDouble, twin: Twin) -> None:
+    reading = {"groups": ["a", "b"], "max_unread": 8, "abandon_after_s": 60, "retention": {"after_end_s": 5}}
+    twin(lambda pool: pool.runs.create(refs=["a@1"], episodes=1, **reading))
+    assert reading.items() <= double.seen[-1].body.items()
+    twin(lambda pool: pool.runs.get_or_create(name="mine", refs=["a@1"], episodes=1, **reading))
+    assert reading.items() <= double.seen[-1].body.items()
+
+
+def test_chunks_that_are_gone_end_a_stream_with_the_reason(double: PoolDouble, twin: Twin) -> None:
+    def gone(run: Any) -> Any:
+        double.refusals = [(410, {}, {"detail": "chunks 1 to 4 were deleted"})]
+        return run.stream()
+
+    with pytest.raises(worldpool.Gone, match="chunks 1 to 4"):
+        twin.with_run(gone)
+
+
 # --- by properties: a learner that is cut, crashes and comes back from its checkpoint
 
 CHUNKS = {seq: mixed_chunk() if seq % 3 == 0 else single_chunk([seq]) for seq in range(1, 8)}

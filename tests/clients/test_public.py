@@ -55,7 +55,7 @@ def test_public_names_are_these() -> None:
         *("Export", "ExportTable", "ExportError"),
         *("Transitions", "Windows", "PolicyClock"),
         *("WorldpoolError", "ConfigurationError", "PoolNotFound", "ConnectionFailed", "FormatError"),
-        *("NotRecorded", "RunFailed", "WaitTimeout", "ConsumerReplaced"),
+        *("NotRecorded", "RunFailed", "WaitTimeout", "ConsumerReplaced", "Gone"),
         *("ProblemError", "Unauthorized", "Forbidden", "NotFound", "Conflict", "Invalid", "RateLimited", "ServerError"),
     }
     assert all(hasattr(worldpool, name) for name in worldpool.__all__)

@@ -398,6 +398,7 @@ def create_run(
     groups: Sequence[str] | None = None,
     max_unread: int | None = None,
     abandon_after_s: int | None = None,
+    retention: Literal["keep", "acknowledged"] | Mapping[str, int] | None = None,
     name: str | None = None,
     record: Mapping[str, Any] | None = None,
     reuse: bool | None = None,
@@ -419,7 +420,8 @@ def create_run(
 
     `groups` of readers are there before their first consumer. No more is run while the slowest reader, group or stream,
     is `max_unread` chunks behind, nor once a run that was streamed has had no stream for `abandon_after_s` seconds;
-    `waiting` says so.
+    `waiting` says so. Chunks are deleted with the run, or with `retention="acknowledged"` when all groups have
+    acknowledged them, or with `{"after_end_s": 3600}` an hour after its end; summary and report stay.
 
     Environments that are held out of training are refused; with `purpose="evaluate"` they run, for their scores alone.
     `holdout="carve"` cuts distributions that reach into a holdout; the run's `carved` says how.
@@ -435,6 +437,7 @@ def create_run(
         groups=_list("groups", groups),
         max_unread=max_unread,
         abandon_after_s=abandon_after_s,
+        retention=retention,
         name=name,
         record=record,
         reuse=reuse,
@@ -458,6 +461,7 @@ def get_or_create_run(
     groups: Sequence[str] | None = None,
     max_unread: int | None = None,
     abandon_after_s: int | None = None,
+    retention: Literal["keep", "acknowledged"] | Mapping[str, int] | None = None,
     record: Mapping[str, Any] | None = None,
     labels: Mapping[str, str] | None = None,
     purpose: Literal["train", "evaluate"] = "train",
@@ -476,6 +480,7 @@ def get_or_create_run(
         groups=groups,
         max_unread=max_unread,
         abandon_after_s=abandon_after_s,
+        retention=retention,
         name=name,
         record=record,
         labels=labels,

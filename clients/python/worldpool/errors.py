@@ -15,6 +15,7 @@ WorldpoolError
     ├── Forbidden          403: the key may not do this
     ├── NotFound           404
     ├── Conflict           409, 412: it changed meanwhile, or exists already
+    ├── Gone               410: chunks that the run's retention had deleted
     ├── Invalid            400, 413, 422: `errors` names each wrong field
     ├── RateLimited        429
     └── ServerError        5xx
@@ -139,6 +140,10 @@ class Conflict(ProblemError):
     """409 or 412: it changed meanwhile, or exists already."""
 
 
+class Gone(ProblemError):
+    """410: it was there and is no more, as chunks that the run's retention had deleted."""
+
+
 class Invalid(ProblemError):
     """400, 413 or 422: `errors` names each wrong field and says why."""
 
@@ -161,6 +166,7 @@ def problem_class(status: int) -> type[ProblemError]:
         403: Forbidden,
         404: NotFound,
         409: Conflict,
+        410: Gone,
         412: Conflict,
         413: Invalid,
         422: Invalid,

@@ -238,6 +238,7 @@ class RunInfo(Model):
     max_parallel: int | None
     max_unread: int | None
     abandon_after_s: int | None
+    retention: str | dict[str, int]
     record: dict[str, Any]
     runtime: str | None
     labels: dict[str, str]
@@ -253,6 +254,7 @@ class RunInfo(Model):
     steps_done: int
     episodes_done: int
     chunks: int
+    chunks_deleted: int
     bytes: int
     failure: str | None
     waiting: str | None

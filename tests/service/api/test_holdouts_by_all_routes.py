@@ -56,7 +56,7 @@ RUN_PROPERTIES = {
     *("subset", "refs"),  # tried below
     *("policy", "policies", "episodes", "steps_per_env", "seed", "seeds", "name", "max_parallel"),  # name no spec
     *("reuse", "record", "labels", "purpose", "holdout"),
-    *("groups", "max_unread", "abandon_after_s"),  # how it is read
+    *("groups", "max_unread", "abandon_after_s", "retention"),  # how it is read
 }
 SUBSET_OPTIONS = {"size", "strategy", "seed", "name", "catalogue"}
 HARMLESS = {

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, cast, get_args
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 import typer
 
@@ -52,6 +52,10 @@ def create(
     abandon_after: Annotated[
         int | None, typer.Option(help="Run no more after so many seconds without a stream, once there was one.")
     ] = None,
+    retention: Annotated[
+        str | None,
+        typer.Option(help="When chunks are deleted: keep (default), acknowledged, or so many seconds after its end."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The same request under the same name is the same run.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Answer with an earlier run of equal content.")] = False,
     label: Annotated[list[str] | None, typer.Option(help="key=value; repeat for more.")] = None,
@@ -79,6 +83,7 @@ def create(
             groups=group or None,
             max_unread=max_unread,
             abandon_after_s=abandon_after,
+            retention=_retention(retention),
             name=name,
             reuse=reuse or None,
             labels=pairs(label or [], "=", "--label"),
@@ -86,6 +91,14 @@ def create(
             holdout="carve" if carve else "refuse",
         )
         _finish(_wait(run, None) if wait_ else run, json=json)
+
+
+def _retention(text: str | None) -> Any:
+    if text is None or text in ("keep", "acknowledged"):
+        return text
+    if not (text.isascii() and text.isdigit()):
+        raise typer.BadParameter(f"{text!r} is not keep, acknowledged or a number of seconds", param_hint="--retention")
+    return {"after_end_s": int(text)}
 
 
 @app.command("list")
