@@ -277,7 +277,7 @@ def test_a_draining_worker_says_so_and_takes_no_more_grants(worker: Worker, make
     running = worker.begin(item)
     worker.api.until(lambda: worker.api.claimed)
     worker.agent.drain()
-    worker.api.until(lambda: worker.api.heartbeats[-1].draining)
+    worker.api.until(lambda: any(beat.draining for beat in worker.api.heartbeats))
     worker.begin(make_item("lab/single", n=1)).join()
     running.join()
     assert [release.outcome for release in worker.api.releases] == [contract.Outcome.DONE]
