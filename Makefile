@@ -6,7 +6,7 @@ PYTHONS := python3.12 python3.11 python3
 ONLY ?=
 SECONDS ?= 120
 
-.PHONY: help demo up test fuzz bench lint catalogue catalogue-verify migrate openapi settings lock
+.PHONY: help demo up test fuzz storm bench lint catalogue catalogue-verify migrate openapi settings lock
 .DELETE_ON_ERROR:
 
 help: ## list these verbs
@@ -23,6 +23,9 @@ test: $(INSTALLED) ## run all tests, on a PostgreSQL and a Redis that they start
 
 fuzz: $(INSTALLED) ## send bad input to every call of the API (SECONDS=120)
 	@FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/e2e/test_fuzz.py --timeout $$(($(SECONDS) + 240))
+
+storm: $(INSTALLED) ## kill, restart and disconnect around a run (SECONDS=120)
+	@STORM_SECONDS=$(SECONDS) $(BIN)/python -m pytest tests/e2e/test_storm.py -n0 -s
 
 bench: $(INSTALLED) ## measure throughput and latency (ONLY=rollouts for one)
 	@$(BIN)/python -m tests.bench $(ONLY)

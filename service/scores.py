@@ -47,6 +47,8 @@ async def of_chunk(session: AsyncSession, run: Run, chunk: Chunk) -> list[schema
         schemas.Score(
             ref=item.specs[row["spec_index"]]["ref"],
             kind=kinds[row["spec_index"]],
+            policy=item.policy,
+            seed=item.seed,
             env_index=row["env_index"],
             episode_index=row["episode_index"],
             agent=row["agent"],

@@ -744,6 +744,8 @@ class Score(Out):
 
     ref: str
     kind: HoldoutKind | None = Field(description="how the run's split holds it out; null: it may be trained on")
+    policy: str = Field(description="as the run names it")
+    seed: int
     env_index: int
     episode_index: int
     agent: str

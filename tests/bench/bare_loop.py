@@ -2,7 +2,7 @@
 
 `python -m tests.bench.bare_loop WAY ID SECONDS` prints `{"steps", "wall_s", "cpu_s"}`. Ways: `gymnasium`, `mpe2` and
 `open_spiel` record the columns that the pool records; `async` is Gymnasium's AsyncVectorEnv with two environments and
-`envpool` EnvPool with 64 on one thread, both with their own seeds and resets. Imports nothing of ours.
+`envpool` EnvPool with 64 on two threads, both with their own seeds and resets. Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -156,11 +156,11 @@ def _actions(space: Any, rng: np.random.Generator, batch: tuple[int, ...]) -> An
 
 
 def envpool_loop(id: str) -> Loop:
-    """64 environments on one thread, stepped together. The step after an episode only resets: it does not count."""
+    """64 environments on two threads, stepped together. The step after an episode only resets: it does not count."""
     import envpool
 
     envs, rows = 64, BLOCK // 64
-    env = envpool.make(id, env_type="gymnasium", num_envs=envs, num_threads=1, seed=0)
+    env = envpool.make(id, env_type="gymnasium", num_envs=envs, num_threads=2, seed=0)
     rng = np.random.default_rng(0)
     observations = np.empty((rows, envs, *env.observation_space.shape), env.observation_space.dtype)
     rewards, over, over_before = np.empty((rows, envs)), np.empty((rows, envs), bool), np.zeros(envs, bool)

@@ -1,8 +1,8 @@
 """Rollouts through the pool, decoded by a client, against loops of the libraries alone: steady state, interleaved.
 
-`vs_loop`: one slot against one bare loop; `cpu_per_step`: processor time of all processes of both. `vs_loop2`: two
-slots against two bare loops at once. `vs_async`: two slots against Gymnasium's AsyncVectorEnv of two; `vs_envpool`: one
-slot against EnvPool on one thread, with the Python that BENCH_ENVPOOL names. `native`: simulation and recording alone
+`vs_loop`: one slot against one bare loop; `cpu_per_step`: processor time of all processes of both. `vs_loops2`: two
+slots against two bare loops at once. `vs_async`: two slots against Gymnasium's AsyncVectorEnv of two; `vs_envpool`: two
+slots against EnvPool on two threads, with the Python that BENCH_ENVPOOL names. `native`: simulation and recording alone
 against the bare loop, in a process each. `overhead`: what a chunk costs beside its simulation, and memory.
 """
 
@@ -77,7 +77,7 @@ def measure(wanted: Wanted) -> list[Measurement]:
     return [measurement for measurement in found if wanted(measurement.name)]
 
 
-KINDS = {1: ("vs_loop", "cpu_per_step", "vs_envpool"), 2: ("vs_loop2", "vs_async")}
+KINDS = {1: ("vs_loop", "cpu_per_step"), 2: ("vs_loops2", "vs_async", "vs_envpool")}
 """What is measured on a pool of so many slots."""
 
 
@@ -118,24 +118,24 @@ def _one_slot(running: Running, wanted: Wanted) -> list[Measurement]:
                 compared(f"rollouts/{name}/vs_loop", "steps/s", [(ours.rate, bare.rate) for ours, bare in pairs]),
                 compared(f"rollouts/{name}/cpu_per_step", "us", costs),
             ]
-        if environment.envpool and wanted(f"rollouts/{name}/vs_envpool"):
-            if ENVPOOL is None:
-                progress.print(f"{name}/vs_envpool: skipped, because BENCH_ENVPOOL names no Python that has EnvPool")
-                continue
-            pairs = _interleaved(f"{name}/vs_envpool", running, environment, lambda s, e=environment: _envpool(e, s))
-            found.append(_rates(f"rollouts/{name}/vs_envpool", pairs))
     return found + (_overhead(running) if wanted("rollouts/overhead") else [])
 
 
 def _two_slots(running: Running, wanted: Wanted) -> list[Measurement]:
     found: list[Measurement] = []
     for name, environment in ENVIRONMENTS.items():
-        if wanted(f"rollouts/{name}/vs_loop2"):
-            pairs = _interleaved(f"{name}/vs_loop2", running, environment, lambda s, e=environment: _two_bare(e, s))
-            found.append(_rates(f"rollouts/{name}/vs_loop2", pairs))
+        if wanted(f"rollouts/{name}/vs_loops2"):
+            pairs = _interleaved(f"{name}/vs_loops2", running, environment, lambda s, e=environment: _two_bare(e, s))
+            found.append(_rates(f"rollouts/{name}/vs_loops2", pairs))
         if environment.way == "gymnasium" and wanted(f"rollouts/{name}/vs_async"):
             pairs = _interleaved(f"{name}/vs_async", running, environment, lambda s, e=environment: _async(e, s))
             found.append(_rates(f"rollouts/{name}/vs_async", pairs))
+        if environment.envpool and wanted(f"rollouts/{name}/vs_envpool"):
+            if ENVPOOL is None:
+                progress.print(f"{name}/vs_envpool: skipped, because BENCH_ENVPOOL names no Python that has EnvPool")
+                continue
+            pairs = _interleaved(f"{name}/vs_envpool", running, environment, lambda s, e=environment: _envpool(e, s))
+            found.append(_rates(f"rollouts/{name}/vs_envpool", pairs))
     return found
 
 

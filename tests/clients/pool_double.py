@@ -301,7 +301,16 @@ class PoolDouble:
 
         @app.get("/v1/runs/{run_id}/scores")
         async def scores(run_id: str) -> dict[str, Any]:
-            score = {"ref": "a@1", "kind": None, "env_index": 0, "agent": "agent", "episode_return": None, "length": 2}
+            score = {
+                "ref": "a@1",
+                "kind": None,
+                "policy": "random",
+                "seed": 0,
+                "env_index": 0,
+                "agent": "agent",
+                "episode_return": None,
+                "length": 2,
+            }
             return {"items": [{**score, "episode_index": i} for i in range(2)], "next_cursor": None}
 
         @app.get("/v1/runs/{run_id}/report")

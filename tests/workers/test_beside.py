@@ -8,6 +8,7 @@ from collections.abc import Callable
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium_robotics.envs.multiagent_mujoco.mujoco_multi import parallel_env
 from PIL import Image
 
 import env_registry
@@ -55,6 +56,24 @@ def test_infos_are_those_of_the_librarys_own_environment(make_item: MakeItem, re
         assert found[:-1].tolist() == [info[name] for info in told]
         assert np.isnan(found[-1])
     assert np.isnan(numpy(steps, "infos.no_such")).all()
+
+
+def test_each_agent_has_the_infos_that_the_library_tells_it(make_item: MakeItem, record: Record) -> None:
+    infos = contract.Record(infos=["x_position", "reward_ctrl"])
+    item = make_item("ma_mujoco/half_cheetah", segments=[segment(steps=20)], record=infos)
+    steps, _ = record(item).tables  # one stream: both agents have the same spaces
+    env = parallel_env("HalfCheetah", "2x3")
+    (seeds,) = episode_seeds(item.run_seed, item.specs[0].digest, 0, 0, 1)
+    env.reset(seed=seeds.environment)
+    names = np.array(steps.column("agent").to_pylist())
+    of = {agent: names == agent for agent in env.possible_agents}
+    actions = {agent: numpy(steps, "actions")[rows] for agent, rows in of.items()}
+    told = [env.step({agent: taken[t] for agent, taken in actions.items()})[4] for t in range(20)]
+    for agent, rows in of.items():
+        for name in ("x_position", "reward_ctrl"):
+            found = numpy(steps, f"infos.{name}")[rows]
+            assert found[:-1].tolist() == [info[agent][name] for info in told]
+            assert np.isnan(found[-1])
 
 
 def test_each_row_has_the_picture_of_what_was_observed(make_item: MakeItem, record: Record) -> None:

@@ -66,7 +66,7 @@ def test_a_batch_of_32_environments_acts_as_onnxruntime_called_directly(make_ite
     for t in range(40):
         actions, value = session.run(["actions", "value"], {"observations": seen[:, t].astype(np.float32)})
         assert done[:, t].tobytes() == actions.tobytes()
-        np.testing.assert_allclose(values[:, t], value, rtol=1e-6, atol=1e-5)  # sums of terms up to 50: see decision 0015
+        np.testing.assert_allclose(values[:, t], value, rtol=1e-6, atol=1e-5)  # see decision 0015
 
 
 def test_environments_in_step_are_those_of_the_bare_environment(make_item: MakeItem, tmp_path: Path) -> None:

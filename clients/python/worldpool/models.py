@@ -291,6 +291,8 @@ class Score(Model):
 
     ref: str
     kind: str | None
+    policy: str
+    seed: int
     env_index: int
     episode_index: int
     agent: str

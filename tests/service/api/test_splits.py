@@ -258,6 +258,7 @@ def test_an_evaluation_gives_scores_and_nothing_else_by_any_route(
         assert "chunk\n" not in events.text
         assert "sha256" not in events.text
     scores = pool.get(f"{path}/scores", evaluator).json()
+    assert {(score["policy"], score["seed"]) for score in scores["items"]} == {("random", run["seeds"][0])}
     assert [(s["ref"], s["kind"], s["episode_index"], s["episode_return"], s["length"]) for s in scores["items"]] == [
         (HELD, "extrapolation", 0, 10.0, 2),
         (HELD, "extrapolation", 1, 30.0, 3),
