@@ -1,5 +1,5 @@
-"""While a runner is killed every second, the API twice, and readers lose their connection again and again, every episode
-arrives once and is the same to the bit as in a run that nobody disturbed."""
+"""While a runner is killed every second, the API twice, and readers lose their connection again and again, every
+episode arrives once and is the same to the bit as in a run that nobody disturbed."""
 
 from __future__ import annotations
 
