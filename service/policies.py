@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -43,6 +44,26 @@ def digest(document: Document) -> str:
     return hashlib.sha256(rfc8785.dumps(dict(document))).hexdigest()
 
 
+def _require_exact(document: Document) -> None:
+    """
+    Raises
+    ------
+    Invalid
+        A number of it has no canonical form.
+    """
+    try:
+        digest(json.loads(json.dumps(document), parse_float=_as_stored))
+    except rfc8785.CanonicalizationError:
+        reason = "holds a number that JSON has no exact form of: whole numbers end at 2^53 - 1"
+        raise Invalid("this is no action", errors=[("body.action", reason)]) from None
+
+
+def _as_stored(text: str) -> int | float:
+    """As the database gives a number back, which does not tell 1e300 from an integer."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
 # --- upload
 
 
@@ -60,6 +81,7 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.PolicyC
     match request:
         case schemas.ConstantPolicy():
             document: dict[str, Any] = {"kind": "constant", "action": request.action}
+            _require_exact(document)
         case schemas.ActionsPolicy():
             file = request.actions
             signature = await asyncio.to_thread(_plan, file)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from env_registry.simulator import Simulator
 
 
+class NoPicture(RuntimeError):
+    """A picture was asked for that the environment, or this machine, cannot draw."""
+
+
 class Beside:
     """Further columns of a stream of rows: `policy.NAME`, `infos.NAME` (float64) and `pixels` (PNG)."""
 
@@ -77,7 +81,10 @@ def _number(value: Any) -> float:
 def _png(simulator: Simulator, pixels: contract.Pixels) -> bytes:
     from PIL import Image
 
-    picture = Image.fromarray(simulator.render())
+    try:
+        picture = Image.fromarray(simulator.render())
+    except Exception as error:  # whatever an engine raises
+        raise NoPicture(f"{error} (engines that draw in 3D need EGL or OSMesa where the worker runs)") from error
     if pixels.width is not None and pixels.height is not None:
         picture = picture.resize((pixels.width, pixels.height), Image.Resampling.BOX)
     out = io.BytesIO()

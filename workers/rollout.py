@@ -89,7 +89,8 @@ def _run_in_step(runs: list[_SegmentRun], item: contract.Item, files: Mapping[st
     live = [run.run(policies) for run in runs]
     while live:
         live = [run for run in live if _goes_on(run)]
-        policies.infer()
+        with runs[0].failing():
+            policies.infer()
 
 
 def _goes_on(run: Iterator[None]) -> bool:
@@ -136,18 +137,19 @@ class _SegmentRun:
     def prepare(self) -> None:
         """Make the simulator, or take one that was made before."""
         item = self._item
-        with self._failing():
+        with self.failing():
             self.simulator = self._simulators.get(self._spec, item.memory_mb, item.tables, self._copy)
             self.simulator.inform(bool(item.record.infos))
 
     def run(self, policies: Policies) -> Iterator[None]:
         """Yields where its players are asked."""
-        with self._failing():
+        with self.failing():
             self._seat(policies)
             yield from self._run_episodes()
 
     @contextmanager
-    def _failing(self) -> Iterator[None]:
+    def failing(self) -> Iterator[None]:
+        """What goes wrong inside is the item's result, under this segment's name."""
         try:
             yield
         except (MemoryError, EnvironmentFailure):

@@ -193,8 +193,8 @@ async def stream_run(
     async with parts.sessions.begin() as session:
         run = await runs.get(session, caller, run_id)
         if stream.EVENTS in accept:
-            if last_event_id and last_event_id.isascii() and last_event_id.isdigit():
-                after = max(after, int(last_event_id))
+            if last_event_id:
+                after = max(after, _seq(last_event_id))
             whole = run.purpose == "train" or "trajectories" in caller.scopes
             body, media_type = stream.events(parts, run, after, chunks=whole), stream.EVENTS
         else:
@@ -206,3 +206,9 @@ async def stream_run(
         media_type=media_type,
         headers={"Cache-Control": "no-store", "X-Run": show("run", run.id)},
     )
+
+
+def _seq(last_event_id: str) -> int:
+    if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id) < 2**63):
+        raise Invalid("there is no such event", errors=[("header.last-event-id", "is the seq of a chunk")])
+    return int(last_event_id)

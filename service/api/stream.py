@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import clock, readers, retention, runs, store
 from service.api import schemas
 from service.api.dependencies import Parts, Sharing
-from service.errors import NotFound
+from service.errors import Invalid, NotFound
+from service.ids import show
 from service.models import FINISHED, Chunk, Run
 
 FRAMES = "application/vnd.worldpool.stream"
@@ -110,6 +111,9 @@ async def reader(session: AsyncSession, run: Run, after: int, sharing: Sharing |
     """Who reads: alone, or as a consumer of a group, which begins to be there."""
     now = await clock.now(session)
     if sharing is None:
+        if after >= run.next_seq:
+            reason = f"{show('run', run.id)} has {run.next_seq - 1} chunks so far"
+            raise Invalid("there is nothing to go on from", errors=[("query.after", reason)])
         retention.require_kept(run, after + 1)
         return Alone(after, await readers.attend(session, run, after=after, now=now))
     member = await readers.join(session, run, sharing.group, sharing.consumer, after=after, now=now)

@@ -67,6 +67,16 @@ def test_an_export_that_is_there_is_not_made_again(double: PoolDouble, twin: Twi
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_a_folder_may_be_named_from_where_one_stands(
+    double: PoolDouble, twin: Twin, format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    twin.with_run(lambda run: run.export("out", format=format))
+    twin.with_run(lambda run: run.export(tmp_path / "whole", format=format))
+    assert content(Path("out")) == content(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_kill_at_any_file_leaves_what_the_next_call_completes(
     double: PoolDouble, format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,16 @@ def test_a_checkpoint_of_a_group_is_none_of_a_stream_and_the_other_way_round(run
     alone.ack()  # there is nothing to acknowledge
 
 
+def test_a_reader_that_holds_its_own_run_back_is_told(double: PoolDouble, run: worldpool.Run) -> None:
+    double.scripts = [
+        [chunk_frame(1, double.chunks[0]), state_frame("progress", run_state(waiting="READER_BEHIND", max_unread=1))]
+    ]
+    with run.stream(group=GROUP, ack="manual") as stream:
+        next(stream)
+        with pytest.warns(RuntimeWarning, match=r"max_unread=1.* has 1 .*stream.ack\(\)"):
+            next(stream)
+
+
 def test_a_stream_whose_place_was_taken_says_so_and_stays_away(double: PoolDouble, twin: Twin) -> None:
     double.scripts = [[chunk_frame(1, double.chunks[0]), frame({"kind": "replaced"})]]
     with pytest.raises(worldpool.ConsumerReplaced, match="took this one's place"):

@@ -194,6 +194,22 @@ def test_a_position_can_be_loaded_into_a_running_stream(double: PoolDouble) -> N
     assert asyncio.run(read()) == ([1, 2, 3], [2, 3, 4, 5])
 
 
+@pytest.mark.parametrize(
+    ("position", "why"),
+    [
+        ({}, "no position"),
+        ("abc", "no position"),
+        ({"seq": 1}, "no position"),
+        ({"run": "run_2", "seq": 1, "part": 0}, "one of run run_2, the stream that of run_1"),
+    ],
+)
+def test_a_position_of_something_else_is_refused(double: PoolDouble, position: Any, why: str) -> None:
+    with worldpool.Client(url=double.url, api_key=KEY) as pool:
+        stream = pool.runs.get("run_1").stream()
+        with pytest.raises(ValueError, match=why):
+            stream.load_state_dict(position)
+
+
 def test_leaving_the_loop_lets_the_connection_go(double: PoolDouble) -> None:
     with worldpool.Client(url=double.url, api_key=KEY) as pool:
         run = pool.runs.get("run_1")

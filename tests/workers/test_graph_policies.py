@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from gymnasium import spaces
+from onnx import TensorProto, helper
 
 import env_registry
 from env_registry.seeding import episode_seeds
@@ -165,6 +166,34 @@ def test_episode_i_follows_plan_i_and_ends_with_it(make_item: MakeItem, tmp_path
     assert numpy(episodes, "truncated").all()
     done = numpy(steps, "actions").reshape(3, 301, 6)[:, :-1]
     assert np.array_equal(done, plans[[0, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "why"),
+    [
+        ([("Sub", ["low", "low"], ["nothing"]), ("Div", ["nothing", "nothing"], ["actions"])], {}, "not finite"),
+        (
+            [("Slice", ["low", "from", "to"], ["actions"])],
+            {"from": np.array([0]), "to": np.array([5])},
+            "5 rows",
+        ),
+        ([("Reshape", ["low", "shape"], ["actions"])], {"shape": np.array([7, 6])}, "Reshape"),
+    ],
+)
+def test_a_graph_that_goes_wrong_while_it_acts_fails_its_item_by_name(
+    make_item: MakeItem, tmp_path: Path, nodes: list[Any], constants: dict[str, np.ndarray], why: str
+) -> None:
+    first = helper.make_node("Slice", ["observations", "zero", "six", "one"], ["low"])
+    content = graphs.model(
+        [first, *(helper.make_node(*node) for node in nodes)],
+        {"observations": (TensorProto.FLOAT, ["n", 17])},
+        {"actions": (TensorProto.FLOAT, ["n", 6])},
+        {"zero": np.array([0]), "six": np.array([6]), "one": np.array([1])} | constants,
+    )
+    document, files = uploaded(tmp_path, content)
+    item = make_item("mujoco/half_cheetah", segments=lanes(32, steps=5), batch=32, policy=document)
+    with pytest.raises(EnvironmentFailure, match=rf"mujoco/half_cheetah@1.*{why}"):
+        record(item, files)
 
 
 @pytest.mark.parametrize(

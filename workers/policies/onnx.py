@@ -48,7 +48,10 @@ class Graph:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        try:
+            self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its errors have no common root
+            raise PolicyProblem(str(error).replace(str(path), "the graph")) from None
         self.inputs = {given.name: given for given in self.session.get_inputs()}
         self.outputs = {given.name: given for given in self.session.get_outputs()}
         self.states = [name.removeprefix(_STATE) for name in self.inputs if name.startswith(_STATE)]
@@ -174,6 +177,9 @@ class Batch:
             run(self._names, {name: values[first : first + part] for name, values in self._feed.items()})
             for first in range(0, self.rows, part)
         ]
+        for name, values in zip(self._names, zip(*found, strict=True), strict=True):
+            if wrong := [len(rows) if np.ndim(rows) else 0 for rows in values if np.shape(rows)[:1] != (part,)]:
+                raise PolicyProblem(f"{name} has {wrong[0]} rows where it was asked for {part}")
         self.results = {
             name: values[0] if len(values) == 1 else np.concatenate(values)
             for name, values in zip(self._names, zip(*found, strict=True), strict=True)

@@ -432,7 +432,7 @@ def create_run(
         **_one_or_several("policy", "policies", policy, _policy),
         episodes=episodes,
         steps_per_env=steps_per_env,
-        **_one_or_several("seed", "seeds", seed, int),
+        **_one_or_several("seed", "seeds", seed, operator.index),
         max_parallel=max_parallel,
         groups=_list("groups", groups),
         max_unread=max_unread,
@@ -468,7 +468,8 @@ def get_or_create_run(
     holdout: Literal["refuse", "carve"] = "refuse",
 ) -> Call[RunInfo]:
     """The run of that name, made of these arguments (see `create`) if there is none yet. A script that is started again
-    finds its runs, finished or not. `Conflict` where the name was given to other arguments."""
+    finds its runs, whether they go on, are finished, have failed or were cancelled. `Conflict` where the name was given
+    to other arguments."""
     return create_run(
         subset=subset,
         refs=refs,

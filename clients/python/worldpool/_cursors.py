@@ -12,6 +12,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from reprlib import repr as shorten
 from typing import Any, Generic, Self, TypeVar
 
 import httpx
@@ -180,6 +181,14 @@ class BatchCursor(Cursor[Batch]):
     def move(self, position: dict[str, Any]) -> None:
         """Continue from there."""
 
+    def _read(self, position: Any, *names: str) -> list[Any]:
+        """Parts of a position that `position` gave."""
+        if not isinstance(position, dict) or not all(name in position for name in names):
+            raise ValueError(f"{shorten(position)} is no position of a stream: state_dict() gives one")
+        if position.get("run", self.run.id) != self.run.id:
+            raise ValueError(f"this position is one of run {position['run']}, the stream that of {self.run.id}")
+        return [position[name] for name in names]
+
     @abstractmethod
     def _delivered(self, seq: int) -> int | None:
         """How many batches of the chunk were delivered; None: all."""
@@ -258,12 +267,12 @@ class ChunkCursor(BatchCursor):
         self.part = other.part
 
     def position(self) -> dict[str, Any]:
-        return {"seq": self.seq, "part": self.part}
+        return {"run": self.run.id, "seq": self.seq, "part": self.part}
 
     def move(self, position: dict[str, Any]) -> None:
-        if "given" in position:
+        if isinstance(position, dict) and "given" in position:
             raise ValueError("this position is that of a consumer of a group")
-        self.seq, self.part = position["seq"], position["part"]
+        self.seq, self.part = self._read(position, "seq", "part")
 
     def _delivered(self, seq: int) -> int | None:
         if seq <= self.seq:

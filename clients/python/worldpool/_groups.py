@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -54,13 +55,18 @@ class GroupCursor(BatchCursor):
         self._last = other._last
 
     def position(self) -> dict[str, Any]:
-        return {"consumer": self.consumer, "given": sorted(self.given), "parts": sorted(self.parts.items())}
+        return {
+            "run": self.run.id,
+            "consumer": self.consumer,
+            "given": sorted(self.given),
+            "parts": sorted(self.parts.items()),
+        }
 
     def move(self, position: dict[str, Any]) -> None:
-        if "given" not in position:
+        if isinstance(position, dict) and "seq" in position:
             raise ValueError("this position is that of a stream without a group")
-        self.consumer = position["consumer"]
-        self._stand(set(position["given"]), dict(position["parts"]))
+        self.consumer, given, parts = self._read(position, "consumer", "given", "parts")
+        self._stand(set(given), dict(parts))
 
     def give(self) -> None:
         seq, batches, of = self._last
@@ -75,7 +81,21 @@ class GroupCursor(BatchCursor):
             self.release(None)
 
     def release(self, position: dict[str, Any] | None) -> None:
-        self._due |= self.given if position is None else self.given.intersection(position["given"])
+        if position is None:
+            self._due |= self.given
+        else:
+            (given,) = self._read(position, "given")
+            self._due |= self.given.intersection(given)
+
+    def _state(self, run: RunInfo, *, ended: bool) -> None:
+        super()._state(run, ended=ended)
+        if self._manual and run.waiting == "READER_BEHIND" and self.given:
+            warnings.warn(
+                f"run {run.id} waits until chunks are acknowledged (max_unread={run.max_unread}), and this consumer "
+                f"has {len(self.given)} that are not: call stream.ack()",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def acknowledgement(self) -> Call[Any] | None:
         self._told = sorted(self._due)[:MOST_SEQS]

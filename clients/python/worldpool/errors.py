@@ -70,7 +70,8 @@ class WaitTimeout(WorldpoolError, TimeoutError):
     """The run did not end in the time given; it goes on. `run` is its last known state."""
 
     def __init__(self, run: RunInfo, seconds: float) -> None:
-        super().__init__(f"run {run.id} is still {run.state} after {seconds:g} s")
+        why = f", because of {run.waiting}" if run.waiting else ""
+        super().__init__(f"run {run.id} is still {run.state} after {seconds:g} s{why}")
         self.run = run
 
 

@@ -88,6 +88,8 @@ def test_another_cells_policy_is_as_if_it_were_not_there(pool: Pool, stranger: A
         ({"kind": "agents", "policies": {}}, "body.agents.policies", ""),
         ({"kind": "agents", "policies": {"*": "0" * 64}}, "body.policies.*", "POST /v1/policies"),
         ({"kind": "constant", "action": 1, "more": 1}, "body.constant.more", ""),
+        ({"kind": "constant", "action": 10**400}, "body.action", "2^53"),
+        ({"kind": "constant", "action": [1e300] * 6}, "body.action", "2^53"),
     ],
 )
 def test_what_is_no_policy_names_its_field(pool: Pool, document: dict[str, Any], field: str, why: str) -> None:

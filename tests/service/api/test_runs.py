@@ -182,6 +182,24 @@ def test_progress_comes_as_server_sent_events_too(pool: Pool, worker: HandWorker
     assert events[0][1] == "id: 2"
 
 
+@pytest.mark.parametrize(
+    ("query", "headers", "field"),
+    [
+        ({"after": 10**6}, {}, "query.after"),
+        ({}, {"Accept": "text/event-stream", "Last-Event-ID": "abc"}, "header.last-event-id"),
+        ({}, {"Accept": "text/event-stream", "Last-Event-ID": "9" * 20}, "header.last-event-id"),
+    ],
+)
+def test_a_stream_goes_on_from_a_chunk_that_is_there(
+    pool: Pool, query: dict[str, int], headers: dict[str, str], field: str
+) -> None:
+    path = f"/v1/runs/{submit(pool)['id']}"
+    answer = pool.get(f"{path}/stream", params=query, headers=headers)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    pool.post(f"{path}:cancel")
+
+
 def test_never_more_is_granted_than_there_are_slots(pool: Pool, worker: HandWorker) -> None:
     run = submit(pool)
     grants = worker.grants()

@@ -68,7 +68,7 @@ class Exporter(ABC):
 
     def __init__(self, run: RunInfo, path: Path, *, progress: bool | None = None) -> None:
         self.run = run
-        self.path = path
+        self.path = path = path.resolve()  # Minari joins what it opens to paths that it was given
         self.progress = progress
         self.export = _found(path, run, self.format)
 
