@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import db
 from service.models import CapacityEpoch, Commitment, QuotaNode, Worker, WorkerState
-from service.scheduler import plan
+from service.scheduler.entitlement import SLOT_MC, Share, limit_mc, whole_slots
 
 ROTATION = timedelta(seconds=10)
 """How long a rounding of fractional shares to whole slots stands before the carry decides anew."""
@@ -43,7 +43,7 @@ async def recount(session: AsyncSession, *, now: datetime, cause: str) -> None:
             select(func.coalesce(func.sum(Worker.contributes_mc), 0)).where(Worker.state == WorkerState.ACTIVE)
         )
     ).scalar_one()
-    limit = plan.limit_mc(int(capacity), row.numerator, row.denominator)
+    limit = limit_mc(int(capacity), row.numerator, row.denominator)
     if (int(capacity), limit) == (row.capacity_mc, row.limit_mc):
         return
     row.capacity_mc, row.limit_mc, row.epoch = int(capacity), limit, row.epoch + 1
@@ -73,8 +73,9 @@ async def divide(session: AsyncSession, *, now: datetime) -> None:
     for node in nodes:
         children[node.parent_id].append(node)
     values: list[dict[str, Any]] = []
-    _divide_below(children[None], row.limit_mc // plan.SLOT_MC, children, values)
+    _divide_below(children[None], row.limit_mc // SLOT_MC, children, values)
     await session.execute(update(QuotaNode), values)
+    await session.execute(update(QuotaNode).where(QuotaNode.kind == "root").values(moves=QuotaNode.moves + 1))
     row.rotated_at = now
 
 
@@ -84,9 +85,9 @@ def _divide_below(
     children: dict[UUID | None, list[QuotaNode]],
     values: list[dict[str, Any]],
 ) -> None:
-    shares = [plan.Share(node.id, node.weight, node.carry) for node in siblings]
-    for id, (given, carry) in plan.whole_slots(slots, shares).items():
-        values.append({"id": id, "nominal_mc": given * plan.SLOT_MC, "carry": carry})
+    shares = [Share(node.id, node.weight, node.carry) for node in siblings]
+    for id, (given, carry) in whole_slots(slots, shares).items():
+        values.append({"id": id, "nominal_mc": given * SLOT_MC, "carry": carry})
         if children.get(id):
             _divide_below(children[id], given, children, values)
 

@@ -31,7 +31,8 @@ from service.models import (
     Worker,
     WorkItem,
 )
-from service.scheduler.plan import Grant, decayed
+from service.scheduler.entitlement import decayed
+from service.scheduler.plan import Grant, Plan, Snapshot
 from workers import contract
 
 log = structlog.get_logger()
@@ -114,7 +115,7 @@ def object_key(run_id: UUID, item_id: UUID, fence: int) -> str:
 
 
 async def grant(
-    session: AsyncSession, grants: Sequence[Grant], *, epoch: int, now: datetime, takers: Takers | None = None
+    session: AsyncSession, decided: Plan, *, of: Snapshot, now: datetime, takers: Takers | None = None
 ) -> list[Outbox]:
     """Turn planned grants into leases, all or none: those of workers in `takers` are started at once, the others get a
     message. The caller holds the root lock and commits.
@@ -122,23 +123,24 @@ async def grant(
     Raises
     ------
     StaleGrant
-        The epoch is over, an item is no longer queued, or the commitment has no room.
+        Anything that could change the plan has moved since the snapshot.
     """
+    grants = decided.grants
     row = await capacity.commitment(session)
-    if row.epoch != epoch:
+    if row.epoch != of.epoch:
         raise StaleGrant("epoch")
     fences = await _take_items(session, grants)
-    await _occupy(session, grants, row, now=now)
+    await _occupy(session, grants, row, moves=of.moves, now=now)
     leases = [
         Lease(
             item_id=g.item,
             node_id=g.leaf,
             worker_id=g.worker,
             fence=fences[g.item],
-            mc=g.mc,
-            memory_mb=g.memory_mb,
-            estimate_ms=g.estimate_ms,
-            epoch=epoch,
+            mc=g.shape.mc,
+            memory_mb=g.shape.memory_mb,
+            estimate_ms=g.shape.estimate_ms,
+            epoch=of.epoch,
             granted_at=now,
         )
         for g in grants
@@ -170,15 +172,17 @@ async def _take_items(session: AsyncSession, grants: Sequence[Grant]) -> dict[UU
     return {row.id: row.fence for row in rows}
 
 
-async def _occupy(session: AsyncSession, grants: Sequence[Grant], row: Commitment, *, now: datetime) -> None:
+async def _occupy(
+    session: AsyncSession, grants: Sequence[Grant], row: Commitment, *, moves: int, now: datetime
+) -> None:
     """Count the grants in on the whole path, root first, under the limit; charge their estimates."""
     paths = await ancestors(session, {g.leaf for g in grants})
     mc: Counter[UUID] = Counter()
     core_ms: Counter[UUID] = Counter()
     for g in grants:
         for node in paths[g.leaf]:
-            mc[node] += g.mc
-            core_ms[node] += g.estimate_ms * g.mc // 1000
+            mc[node] += g.shape.mc
+            core_ms[node] += g.shape.estimate_ms * g.shape.mc // 1000
     occupied = await session.execute(
         _OCCUPY,
         {
@@ -186,12 +190,13 @@ async def _occupy(session: AsyncSession, grants: Sequence[Grant], row: Commitmen
             "mc": [mc[id] for id in mc],
             "core_ms": [core_ms[id] for id in mc],
             "limit": row.limit_mc,
+            "moves": moves,
             "now": now,
             "half_life": row.half_life_s,
         },
     )
     if len(occupied.all()) != len(mc):
-        raise StaleGrant("commitment")
+        raise StaleGrant("the commitment, or what was planned from")
 
 
 # after 200 half-lives nothing is left; beyond about 1,000 PostgreSQL reports an underflow
@@ -202,17 +207,17 @@ _NOW_DECAYED = (
 _OCCUPY = text(
     f"""
     UPDATE quota_node n
-    SET used_mc = n.used_mc + v.mc,
+    SET used_mc = n.used_mc + v.mc, moves = n.moves + 1,
         decayed_core_ms = {_NOW_DECAYED} + v.core_ms, decayed_at = greatest(n.decayed_at, :now)
     FROM unnest(CAST(:ids AS uuid[]), CAST(:mc AS bigint[]), CAST(:core_ms AS bigint[])) AS v(id, mc, core_ms)
-    WHERE n.id = v.id AND (n.parent_id IS NOT NULL OR n.used_mc + v.mc <= :limit)
+    WHERE n.id = v.id AND (n.parent_id IS NOT NULL OR (n.used_mc + v.mc <= :limit AND n.moves = :moves))
     RETURNING n.id
     """
 )
 _VACATE = text(
     f"""
     UPDATE quota_node n
-    SET used_mc = n.used_mc - v.mc, used_core_ms = n.used_core_ms + v.paid_core_ms,
+    SET used_mc = n.used_mc - v.mc, moves = n.moves + 1, used_core_ms = n.used_core_ms + v.paid_core_ms,
         decayed_core_ms = greatest({_NOW_DECAYED} + v.settled_core_ms, 0), decayed_at = greatest(n.decayed_at, :now)
     FROM unnest(CAST(:ids AS uuid[]), CAST(:mc AS bigint[]), CAST(:paid AS bigint[]), CAST(:settled AS float8[]))
       AS v(id, mc, paid_core_ms, settled_core_ms)

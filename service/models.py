@@ -549,6 +549,7 @@ class QuotaNode(Owned, Base):
     version: Mapped[int] = mapped_column(default=1)
     nominal_mc: Mapped[int] = mapped_column(default=0)
     carry: Mapped[int] = mapped_column(default=0)
+    moves: Mapped[int] = mapped_column(default=0, server_default="0")  # counts what could change a plan; of the root
     used_mc: Mapped[int] = mapped_column(default=0)
     used_core_ms: Mapped[int] = mapped_column(default=0)
     decayed_core_ms: Mapped[float] = mapped_column(default=0.0)
@@ -584,6 +585,21 @@ class CapacityEpoch(Base):
     numerator: Mapped[int]
     denominator: Mapped[int]
     cause: Mapped[str]
+
+
+class Claim(Owned, Base):
+    """Room that a leaf was entitled to and did not find, until its items started or were gone."""
+
+    __tablename__ = "claim"
+    node_id: Mapped[UUID] = mapped_column(ForeignKey("quota_node.id"))
+    mc: Mapped[int]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    granted: Mapped[bool | None]
+    __table_args__ = (
+        Index("uq_claim_open", "node_id", unique=True, postgresql_where=text("closed_at IS NULL")),
+        Index(None, "node_id", "opened_at"),
+    )
 
 
 class UsageSegment(Base):

@@ -17,7 +17,7 @@ from service.errors import Invalid, NotFound, PreconditionFailed
 from service.ids import read, show
 from service.keys import Caller
 from service.models import Cell, Commitment, Lease, LeaseState, QuotaNode, WorkItem
-from service.scheduler.plan import decayed
+from service.scheduler.entitlement import decayed
 
 
 async def tree(session: AsyncSession) -> Sequence[QuotaNode]:
@@ -43,15 +43,16 @@ async def change(
     PreconditionFailed
         Somebody edited the node meanwhile.
     Invalid
-        The root has no siblings to weigh against.
+        The root has no siblings to weigh against, lend to or borrow from.
     """
     await capacity.lock_root(session)
     node = await get(session, quota_id)
     if node.version != version:
         raise PreconditionFailed(f"the quota is at version {node.version} now; read it again, then decide")
-    wanted = request.model_dump(exclude_none=True)
-    if node.kind == "root" and "weight" in wanted:
-        raise Invalid("the root has no weight", errors=[("body.weight", "edit /v1/admin/commitment instead")])
+    wanted = request.model_dump(exclude_unset=True)
+    if node.kind == "root" and wanted.keys() - {"state"}:
+        errors = [(f"body.{name}", "edit /v1/admin/commitment instead") for name in sorted(wanted.keys() - {"state"})]
+        raise Invalid("the root lends to and borrows from nobody", errors=errors)
     changed = {name: [getattr(node, name), value] for name, value in wanted.items() if getattr(node, name) != value}
     for name, (_, value) in changed.items():
         setattr(node, name, value)

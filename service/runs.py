@@ -35,7 +35,7 @@ from service.errors import Conflict, Forbidden, Invalid, NotFound
 from service.ids import new_id, read, show
 from service.keys import Caller
 from service.models import FINISHED, Chunk, Commitment, Lease, LeaseState, QuotaNode, Run, Site, Split, WorkItem
-from service.scheduler.plan import SLOT_MC
+from service.scheduler.entitlement import SLOT_MC
 from service.scheduler.snapshot import held_back, reasons
 
 MAX_ITEMS = 200_000

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import db, leases
 from service.models import Lease
-from service.scheduler import rounds, snapshot
+from service.scheduler import rounds
 from workers import contract
 
 
@@ -44,4 +44,4 @@ async def _play(session: AsyncSession, waiting: Mapping[UUID, list[UUID]], *, no
             played = await rounds.play(session, now=now, takers=takers)
     except leases.StaleGrant:
         return True
-    return played.promised > 0 or played.granted == snapshot.MOST_GRANTS
+    return played.promised > 0 or played.again

@@ -879,7 +879,7 @@ class Quota(Out):
     weight: int
     borrowing_limit_mc: int | None = Field(description="null: unlimited")
     lending_limit_mc: int | None = Field(description="null: unlimited")
-    max_loan_ms: int | None
+    max_loan_ms: int | None = Field(description="longest item that it may run beyond its nominal; null: unlimited")
     window_budget_core_ms: int | None
     state: Literal["active", "hold", "hold_and_drain"]
     version: int = Field(description="for If-Match")
@@ -889,9 +889,21 @@ class Quota(Out):
     decayed_core_ms: float
 
 
+Limit = Annotated[int, Field(ge=0, lt=2**53)]
+
+
 class QuotaPatch(In):
-    weight: int | None = Field(None, ge=1, le=1_000_000)
-    state: Literal["active", "hold", "hold_and_drain"] | None = None
+    """What is not named stays; a limit that is null is none."""
+
+    weight: int = Field(1, ge=1, le=1_000_000, description="share among its siblings")
+    state: Literal["active", "hold", "hold_and_drain"] = Field(
+        "active", description="hold: nothing new starts below it; hold_and_drain: sessions are asked back too"
+    )
+    borrowing_limit_mc: Limit | None = Field(None, description="millicores that it may use beyond its nominal")
+    lending_limit_mc: Limit | None = Field(None, description="idle millicores of its nominal that others may use")
+    max_loan_ms: Limit | None = Field(
+        None, description="longest item, by its time limit, that it may run beyond its nominal"
+    )
 
 
 class Commitment(Out):

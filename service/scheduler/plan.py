@@ -1,54 +1,29 @@
-"""The pure core of scheduling: a snapshot and a time in, decisions out. No I/O, no clock, no randomness.
+"""The pure core of scheduling: a snapshot in, decisions out. No I/O, no clock, no randomness.
 
-Sources: SCHEDULER semantics in docs/decisions/0005-scheduling.md; largest remainder (Hamilton's method); usage
-half-life as in
-Slurm's fair tree; within-nominal-first admission as in Kueue.
+Within nominal first, then what others leave, by decayed use over weight; whoever is entitled and finds no room claims
+the room that comes free. Semantics: docs/decisions/0018-quotas.md. Within-nominal-first admission is as in Kueue.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
-SLOT_MC = 1000
-"""Millicores of one slot: nominal quotas are whole multiples of it."""
-MICRO = 1_000_000
-"""Carries are kept in millionths of a slot."""
-MOST_ROOM = 2**31
-"""Room of a run that nothing bounds now."""
+from service.scheduler.entitlement import SLOT_MC, Node, Reason, Tree, Wait
+from service.scheduler.placement import Placement, Slots
 
 
-class Reason(StrEnum):
-    """Why an item waits. Closed: every waiting item has exactly one."""
+class Shape(NamedTuple):
+    """What decides whether an item can start, beside whose it is. Items of a shape start in order, or none does."""
 
-    NO_WORKERS = "NO_WORKERS"
-    COMMITMENT_BELOW_ONE_SLOT = "COMMITMENT_BELOW_ONE_SLOT"
-    HELD = "HELD"
-    COMMITMENT_FULL = "COMMITMENT_FULL"
-    NO_FREE_SLOT = "NO_FREE_SLOT"
-    NO_FREE_MEMORY = "NO_FREE_MEMORY"
-    BEHIND_OTHERS = "BEHIND_OTHERS"
-    READER_BEHIND = "READER_BEHIND"
-    NO_READER = "NO_READER"
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A node of the entitlement tree as it stands in the snapshot."""
-
-    id: UUID
-    parent: UUID | None
-    name: str
-    weight: int
-    held: bool
-    nominal_mc: int
-    used_mc: int
-    usage_core_ms: float  # decayed to the snapshot's time, work in flight charged at its estimate
+    mc: int
+    memory_mb: int
+    estimate_ms: int
+    max_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,27 +32,31 @@ class Pending:
 
     id: UUID
     leaf: UUID
-    mc: int
-    memory_mb: int
-    estimate_ms: int
+    shape: Shape
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
-    """What a worker has free."""
+class Loan:
+    """A live lease that its holder can be asked to give back."""
 
-    worker: UUID
-    slots: int
-    memory_mb: int
+    lease: UUID
+    leaf: UUID
+    mc: int
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     limit_mc: int
     epoch: int
+    moves: int
     nodes: Sequence[Node]
     pending: Sequence[Pending]
     workers: Sequence[Slots]
+    more: Collection[UUID] = ()  # leaves of whose items only the first are in `pending`
+    stale: Collection[UUID] = ()  # leaves whose claim has stood for too long to keep room from others
+    loans: Sequence[Loan] = ()  # oldest first; those that are already asked back are not among them
+    recalled_mc: int = 0  # of leases that are asked back and still live
+    most_recalls: int = 0  # so many more may be asked back now
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,205 +64,175 @@ class Grant:
     item: UUID
     leaf: UUID
     worker: UUID
-    mc: int
-    memory_mb: int
-    estimate_ms: int
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Room that a leaf is entitled to, for so many items of a shape."""
+
+    shape: Shape
+    items: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     grants: Sequence[Grant]
-    waits: Mapping[UUID, Reason]  # by leaf: why its first waiting item waits
+    waits: Mapping[UUID, Wait]  # by leaf: why its first waiting item waits
+    parked: Mapping[tuple[UUID, Shape], Wait]  # of shapes that were tried
+    claims: Mapping[UUID, Claim]  # of leaves that are entitled to room that others have
+    recalls: Sequence[UUID]  # leases that are asked back
+    cut: bool  # it ended at a leaf with more items than the snapshot has: plan again
 
 
 def plan(snapshot: Snapshot, *, most: int = 128) -> Plan:
-    """Which items start now and where: within nominal first, then the rest of the commitment by decayed use over
-    weight."""
-    tree = _Tree(snapshot)
-    room = _Room(snapshot.workers)
+    """Which items start now and where, who claims what comes free, and who gives back."""
+    tree = Tree(snapshot.nodes, snapshot.limit_mc)
+    placement = Placement(snapshot.workers)
+    lines = _lines(snapshot, tree)
     grants: list[Grant] = []
-    waits: dict[UUID, Reason] = {}
-    queues = _queues(snapshot.pending)
-    for leaf in list(queues):
-        reason = _closed(snapshot, tree, leaf)
-        if reason:
-            waits[leaf] = reason
-            del queues[leaf]
-    for within_nominal in (True, False):
-        heap = [(tree.order(leaf), leaf) for leaf, queue in queues.items() if queue]
-        heapq.heapify(heap)
-        while heap and len(grants) < most:
-            order, leaf = heapq.heappop(heap)
+    claims: dict[UUID, Claim] = {}
+    cut = False
+    for entitled in (True, False):
+        turns = [(tree.order(leaf), leaf) for leaf, line in lines.items() if line.closed is None]
+        heapq.heapify(turns)
+        while turns and len(grants) < most and not cut:
+            order, leaf = heapq.heappop(turns)
             if order != tree.order(leaf):  # a sibling's grant moved it: look again later
-                heapq.heappush(heap, (tree.order(leaf), leaf))
+                heapq.heappush(turns, (tree.order(leaf), leaf))
                 continue
-            item = queues[leaf][-1]
-            if within_nominal and not tree.within_nominal(leaf, item.mc):
-                continue
-            reason, worker = _place(tree, room, item)
-            if worker is None:
-                waits[leaf] = reason
-                continue
-            queues[leaf].pop()
-            waits.pop(leaf, None)
-            tree.charge(leaf, item)
-            grants.append(Grant(item.id, leaf, worker, item.mc, item.memory_mb, item.estimate_ms))
-            if queues[leaf]:
-                heapq.heappush(heap, (tree.order(leaf), leaf))
-    for leaf, queue in queues.items():
-        if queue:
-            waits.setdefault(leaf, Reason.BEHIND_OTHERS)
-    return Plan(grants, waits)
+            grant = _first(tree, placement, leaf, lines[leaf], entitled=entitled)
+            if grant is not None:
+                grants.append(grant)
+                heapq.heappush(turns, (tree.order(leaf), leaf))
+                cut = not lines[leaf] and leaf in snapshot.more
+            elif entitled:
+                claim = _claim(tree, leaf, lines[leaf])
+                if claim is not None:
+                    claims[leaf] = claim
+                    if leaf not in snapshot.stale:
+                        _keep(tree, placement, claim)
+    return Plan(
+        grants,
+        {leaf: line.wait for leaf, line in lines.items() if line.wait is not None},
+        {(leaf, shape): wait for leaf, line in lines.items() for shape, wait in line.parked.items()},
+        claims,
+        _recalls(snapshot, tree, sum(claim.shape.mc * claim.items for claim in claims.values())),
+        cut,
+    )
 
 
-def _queues(pending: Iterable[Pending]) -> dict[UUID, list[Pending]]:
-    queues: defaultdict[UUID, list[Pending]] = defaultdict(list)
-    for item in pending:
-        queues[item.leaf].append(item)
-    return {leaf: queue[::-1] for leaf, queue in queues.items()}
+class _Line:
+    """The items of one leaf by shape. A shape that cannot start is parked, and keeps no other from starting."""
+
+    def __init__(self, closed: Wait | None) -> None:
+        self.closed = closed
+        self.parked: dict[Shape, Wait] = {}
+        self._queues: dict[Shape, deque[tuple[int, UUID]]] = {}
+        self._count = 0
+
+    def add(self, item: Pending) -> None:
+        self._count += 1
+        self._queues.setdefault(item.shape, deque()).append((self._count, item.id))
+
+    def shapes(self) -> list[Shape]:
+        """Those that may start, in the order of their first items."""
+        waiting = [(queue[0], shape) for shape, queue in self._queues.items() if queue and shape not in self.parked]
+        return [shape for _, shape in sorted(waiting)]
+
+    def __bool__(self) -> bool:
+        return any(self._queues.values())
+
+    def count(self, shape: Shape) -> int:
+        return len(self._queues[shape])
+
+    def take(self, shape: Shape) -> UUID:
+        return self._queues[shape].popleft()[1]
+
+    @property
+    def first(self) -> Shape | None:
+        """The shape of the first waiting item."""
+        return min(((queue[0], shape) for shape, queue in self._queues.items() if queue), default=(None, None))[1]
+
+    @property
+    def wait(self) -> Wait | None:
+        """Why its first waiting item waits."""
+        if self.first is None:
+            return None
+        return self.closed or self.parked.get(self.first) or Wait(Reason.BEHIND_OTHERS)
 
 
-def _closed(snapshot: Snapshot, tree: _Tree, leaf: UUID) -> Reason | None:
-    if not snapshot.workers:
-        return Reason.NO_WORKERS
-    if snapshot.limit_mc < SLOT_MC:
-        return Reason.COMMITMENT_BELOW_ONE_SLOT
-    if any(node.held for node in tree.path(leaf)):
-        return Reason.HELD
+def _lines(snapshot: Snapshot, tree: Tree) -> dict[UUID, _Line]:
+    lines: dict[UUID, _Line] = {}
+    for item in snapshot.pending:
+        if item.leaf not in lines:
+            closed = None if snapshot.workers else Wait(Reason.NO_WORKERS)
+            lines[item.leaf] = _Line(closed or tree.closed(item.leaf))
+        lines[item.leaf].add(item)
+    return lines
+
+
+def _first(tree: Tree, placement: Placement, leaf: UUID, line: _Line, *, entitled: bool) -> Grant | None:
+    """The leaf's first item that can start, started."""
+    for shape in line.shapes():
+        if entitled and not tree.entitled(leaf, shape.mc):
+            continue
+        refused = tree.refuses(leaf, shape.mc, core_ms=_core_ms(shape), longest_ms=shape.max_ms)
+        placed = refused or placement.take(shape.memory_mb)
+        if isinstance(placed, Wait):
+            line.parked[shape] = placed
+            continue
+        tree.charge(leaf, shape.mc, _core_ms(shape))
+        return Grant(line.take(shape), leaf, placed, shape)
     return None
 
 
-def _place(tree: _Tree, room: _Room, item: Pending) -> tuple[Reason, UUID | None]:
-    if not tree.fits_commitment(item.mc):
-        return Reason.COMMITMENT_FULL, None
-    if not room.any_slot():
-        return Reason.NO_FREE_SLOT, None
-    return Reason.NO_FREE_MEMORY, room.take(item.memory_mb)
+_NO_ROOM = {Reason.COMMITMENT_FULL, Reason.NOTHING_LENT, Reason.NO_FREE_SLOT, Reason.NO_FREE_MEMORY}
 
 
-class _Tree:
-    """Use along the paths, moved forward with each planned grant."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._nodes = {node.id: node for node in snapshot.nodes}
-        self._used = {node.id: node.used_mc for node in snapshot.nodes}
-        self._usage = {node.id: node.usage_core_ms for node in snapshot.nodes}
-        self._limit = snapshot.limit_mc
-        self._root = next(node.id for node in snapshot.nodes if node.parent is None)
-        self._paths: dict[UUID, tuple[Node, ...]] = {}
-
-    def path(self, leaf: UUID) -> tuple[Node, ...]:
-        """From below the root down to the leaf."""
-        if leaf not in self._paths:
-            nodes: list[Node] = []
-            node = self._nodes[leaf]
-            while node.parent is not None:
-                nodes.append(node)
-                node = self._nodes[node.parent]
-            self._paths[leaf] = tuple(reversed(nodes))
-        return self._paths[leaf]
-
-    def order(self, leaf: UUID) -> tuple[tuple[float, str], ...]:
-        """Least decayed use per weight first, decided from the root down; the name makes it total."""
-        return tuple((self._usage[node.id] / node.weight, node.name) for node in self.path(leaf))
-
-    def within_nominal(self, leaf: UUID, mc: int) -> bool:
-        return all(self._used[node.id] + mc <= node.nominal_mc for node in self.path(leaf))
-
-    def fits_commitment(self, mc: int) -> bool:
-        return self._used[self._root] + mc <= self._limit
-
-    def charge(self, leaf: UUID, item: Pending) -> None:
-        core_ms = item.estimate_ms * item.mc / SLOT_MC
-        for node in self.path(leaf):
-            self._used[node.id] += item.mc
-            self._usage[node.id] += core_ms
-        self._used[self._root] += item.mc
+def _claim(tree: Tree, leaf: UUID, line: _Line) -> Claim | None:
+    """Items that the leaf is entitled to start and that find no room: all of the first such shape."""
+    for shape, wait in line.parked.items():
+        if wait.reason in _NO_ROOM:
+            items = line.count(shape)
+            while items and not tree.entitled(leaf, shape.mc * items):
+                items -= 1
+            if items:
+                return Claim(shape, items)
+    return None
 
 
-class _Room:
-    """Free slots, the worker with most of them first, so that load spreads."""
-
-    def __init__(self, workers: Sequence[Slots]) -> None:
-        self._free = {w.worker: [w.slots, w.memory_mb] for w in workers}
-
-    def any_slot(self) -> bool:
-        return any(slots > 0 for slots, _ in self._free.values())
-
-    def take(self, memory_mb: int) -> UUID | None:
-        fitting = [
-            (slots, worker) for worker, (slots, memory) in self._free.items() if slots > 0 and memory >= memory_mb
-        ]
-        if not fitting:
-            return None
-        _, worker = max(fitting)
-        self._free[worker][0] -= 1
-        self._free[worker][1] -= memory_mb
-        return worker
+def _keep(tree: Tree, placement: Placement, claim: Claim) -> None:
+    """Let others have none of what is or comes free for the claim."""
+    for _ in range(claim.items):
+        tree.hold(claim.shape.mc)
+        placement.hold(claim.shape.memory_mb)
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """A run that does not take all that it could get, and what decides how much it takes."""
-
-    live: int  # items of it that run
-    max_parallel: int | None
-    max_unread: int | None
-    unread: int | None  # chunks that its slowest reader has not read; None: it has no reader
-    abandon_after: timedelta | None
-    away: timedelta | None  # for how long it has had no reader; None: it has never had one
-
-
-def room(bounds: Bounds) -> tuple[int, Reason | None]:
-    """How many more items of the run may start, and why none may, where its readers are the cause.
-
-    Each item becomes a chunk: with those that run counted in, no reader is ever further behind than `max_unread`,
-    unless it was when it came.
-    """
-    if bounds.abandon_after is not None and bounds.away is not None and bounds.away > bounds.abandon_after:
-        return 0, Reason.NO_READER
-    readable = None
-    if bounds.max_unread is not None and bounds.unread is not None:
-        readable = max(bounds.max_unread - bounds.unread - bounds.live, 0)
-    parallel = None if bounds.max_parallel is None else max(bounds.max_parallel - bounds.live, 0)
-    least = min((limit for limit in (readable, parallel) if limit is not None), default=MOST_ROOM)
-    return least, Reason.READER_BEHIND if readable == 0 else None
+def _recalls(snapshot: Snapshot, tree: Tree, claimed_mc: int) -> list[UUID]:
+    """What is asked back: all of draining nodes; for claims, as much as they need, from those furthest beyond their
+    nominal, youngest first, and never below it."""
+    recalls: list[UUID] = []
+    left: dict[UUID, list[Loan]] = {}
+    for loan in snapshot.loans:
+        if any(node.drains for node in tree.path(loan.leaf)):
+            recalls.append(loan.lease)
+        else:
+            left.setdefault(loan.leaf, []).append(loan)
+    beyond = {leaf: tree.loan_mc(leaf) for leaf in left}
+    needed, most = claimed_mc - snapshot.recalled_mc, snapshot.most_recalls
+    while needed > 0 and most > 0:
+        able = [leaf for leaf, loans in left.items() if loans and loans[-1].mc <= beyond[leaf]]
+        if not able:
+            break
+        leaf = max(able, key=lambda leaf: (beyond[leaf], tree.nodes[leaf].name))
+        loan = left[leaf].pop()
+        recalls.append(loan.lease)
+        beyond[leaf] -= loan.mc
+        needed -= loan.mc
+        most -= 1
+    return recalls
 
 
-def limit_mc(capacity_mc: int, numerator: int, denominator: int) -> int:
-    """K = floor(p * C), exactly, in millicores."""
-    return numerator * capacity_mc // denominator
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One sibling's claim on the slots of its parent."""
-
-    id: UUID
-    weight: int
-    carry: int  # millionths of a slot that earlier rounds owe it
-
-
-def whole_slots(slots: int, siblings: Sequence[Share]) -> dict[UUID, tuple[int, int]]:
-    """Slots and new carry by sibling: largest remainder of `slots * weight / sum`, carry included.
-
-    Slots sum to `slots`, each is within one slot of its ideal plus carry, and repeated rounds give each its ideal
-    on average.
-    """
-    total = sum(share.weight for share in siblings)
-    if not total:
-        return {}
-    claims = {share.id: slots * share.weight * MICRO // total + share.carry for share in siblings}
-    given = {id: max(claim, 0) // MICRO for id, claim in claims.items()}
-    by_remainder = sorted(claims, key=lambda id: (given[id] * MICRO - claims[id], id))
-    short = slots - sum(given.values())
-    for id in by_remainder[: max(short, 0)]:
-        given[id] += 1
-    for id in [id for id in reversed(by_remainder) if given[id]][: max(-short, 0)]:
-        given[id] -= 1
-    return {id: (given[id], min(max(claims[id] - given[id] * MICRO, -MICRO), MICRO)) for id in claims}
-
-
-def decayed(usage: float, since: datetime, now: datetime, half_life: timedelta) -> float:
-    """Usage after exponential decay; decaying twice equals decaying once over the whole time."""
-    return float(usage * 0.5 ** (max((now - since).total_seconds(), 0.0) / half_life.total_seconds()))
+def _core_ms(shape: Shape) -> int:
+    return shape.estimate_ms * shape.mc // SLOT_MC

@@ -7,17 +7,18 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import leases
+from service import claims, leases
 from service.scheduler import snapshot
-from service.scheduler.plan import plan
+from service.scheduler.plan import Plan, Snapshot, plan
 
 
 @dataclass(frozen=True)
 class Round:
-    """How many items were granted, and how many of them wait for a message."""
+    """How many items were granted, how many of them wait for a message, and whether more could be granted at once."""
 
     granted: int
     promised: int
+    again: bool
 
 
 async def play(session: AsyncSession, *, now: datetime, takers: leases.Takers | None = None) -> Round:
@@ -28,9 +29,21 @@ async def play(session: AsyncSession, *, now: datetime, takers: leases.Takers | 
     StaleGrant
         The pool changed beside the lock; nothing was granted.
     """
-    seen = await snapshot.read(session, now=now)
-    decided = plan(seen, most=snapshot.MOST_GRANTS)
+    seen, decided = await decide(session, now=now)
+    await claims.remember(session, decided, await claims.open_since(session), now=now)
     if not decided.grants:
-        return Round(0, 0)
-    messages = await leases.grant(session, decided.grants, epoch=seen.epoch, now=now, takers=takers)
-    return Round(len(decided.grants), len(messages))
+        return Round(0, 0, again=False)
+    messages = await leases.grant(session, decided, of=seen, now=now, takers=takers)
+    again = decided.cut or len(decided.grants) == snapshot.MOST_GRANTS
+    return Round(len(decided.grants), len(messages), again)
+
+
+async def decide(session: AsyncSession, *, now: datetime) -> tuple[Snapshot, Plan]:
+    """What a plan of all waiting items would do: few of each leaf are read, and more where that does not do."""
+    most = snapshot.FEW
+    while True:
+        seen = await snapshot.read(session, now=now, most=most)
+        decided = plan(seen, most=snapshot.MOST_GRANTS)
+        if not decided.cut or most >= snapshot.MOST_GRANTS:
+            return seen, decided
+        most *= 8

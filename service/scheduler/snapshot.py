@@ -10,40 +10,73 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, clock, readers
+from service import capacity, claims, clock, readers
 from service.models import Lease, LeaseState, NodeState, QuotaNode, Worker, WorkerState
-from service.scheduler.plan import Bounds, Node, Pending, Reason, Slots, Snapshot, decayed, plan, room
+from service.scheduler.bounds import Bounds, room
+from service.scheduler.entitlement import Node, Reason, decayed
+from service.scheduler.placement import Slots
+from service.scheduler.plan import Pending, Shape, Snapshot, plan
 
 MOST_GRANTS = 128
 """Grants in one transaction."""
+FEW = 4
+"""Items of a leaf that are looked at first; a plan that wants more of one asks for them."""
 
 
-async def read(session: AsyncSession, *, now: datetime) -> Snapshot:
-    """The pool at this moment. Of each cell only so many items as could start at once."""
+async def read(session: AsyncSession, *, now: datetime, most: int = FEW) -> Snapshot:
+    """The pool at this moment. Of each leaf only the first `most` items, but what starts of them is what would start of
+    all."""
     row = await capacity.commitment(session)
-    half_life = timedelta(seconds=row.half_life_s)
-    workers = await _workers(session)
-    free = min(sum(worker.slots for worker in workers), MOST_GRANTS)
-    nodes = await session.execute(select(QuotaNode).execution_options(populate_existing=True))
+    since = await claims.open_since(session)
+    late = now - await claims.longest_wait(session) if since else now
+    pending, more = await _pending(session, most=most, now=now)
+    moves = await session.scalar(select(QuotaNode.moves).where(QuotaNode.kind == "root"))
     return Snapshot(
         limit_mc=row.limit_mc,
         epoch=row.epoch,
-        nodes=[
-            Node(
-                id=node.id,
-                parent=node.parent_id,
-                name=node.name,
-                weight=node.weight,
-                held=node.state != NodeState.ACTIVE,
-                nominal_mc=node.nominal_mc,
-                used_mc=node.used_mc,
-                usage_core_ms=decayed(node.decayed_core_ms, node.decayed_at, now, half_life),
-            )
-            for node in nodes.scalars()
-        ],
-        pending=await _pending(session, most=max(free, 1), now=now),
-        workers=workers,
+        moves=int(moves or 0),
+        nodes=await _nodes(session, now=now, half_life=timedelta(seconds=row.half_life_s)),
+        pending=pending,
+        workers=await _workers(session),
+        more=more,
+        stale={leaf for leaf, at in since.items() if at < late},
     )
+
+
+async def _nodes(session: AsyncSession, *, now: datetime, half_life: timedelta) -> list[Node]:
+    rows = await session.execute(
+        select(
+            QuotaNode.id,
+            QuotaNode.parent_id,
+            QuotaNode.name,
+            QuotaNode.weight,
+            QuotaNode.state,
+            QuotaNode.nominal_mc,
+            QuotaNode.used_mc,
+            QuotaNode.decayed_core_ms,
+            QuotaNode.decayed_at,
+            QuotaNode.borrowing_limit_mc,
+            QuotaNode.lending_limit_mc,
+            QuotaNode.max_loan_ms,
+        )
+    )
+    return [
+        Node(
+            id=row.id,
+            parent=row.parent_id,
+            name=row.name,
+            weight=row.weight,
+            held=row.state != NodeState.ACTIVE,
+            nominal_mc=row.nominal_mc,
+            used_mc=row.used_mc,
+            usage_core_ms=decayed(row.decayed_core_ms, row.decayed_at, now, half_life),
+            drains=row.state == NodeState.HOLD_AND_DRAIN,
+            borrowing_limit_mc=row.borrowing_limit_mc,
+            lending_limit_mc=row.lending_limit_mc,
+            max_loan_ms=row.max_loan_ms,
+        )
+        for row in rows
+    ]
 
 
 async def _workers(session: AsyncSession) -> list[Slots]:
@@ -58,15 +91,17 @@ async def _workers(session: AsyncSession) -> list[Slots]:
             Worker.id,
             Worker.slots - func.coalesce(held.c.slots, 0),
             Worker.memory_mb - func.coalesce(held.c.memory_mb, 0),
+            Worker.memory_mb,
         )
         .outerjoin(held, held.c.worker_id == Worker.id)
         .where(Worker.state == WorkerState.ACTIVE)
         .order_by(Worker.id)
     )
-    return [Slots(id, int(slots), int(memory_mb)) for id, slots, memory_mb in rows]
+    return [Slots(id, int(slots), int(free), most) for id, slots, free, most in rows]
 
 
-async def _pending(session: AsyncSession, *, most: int, now: datetime) -> list[Pending]:
+async def _pending(session: AsyncSession, *, most: int, now: datetime) -> tuple[list[Pending], set[UUID]]:
+    """The first items of each leaf in their order, and the leaves that have more."""
     bounded = await _bounded(session, now=now)
     bounds = {
         "most": most,
@@ -74,14 +109,19 @@ async def _pending(session: AsyncSession, *, most: int, now: datetime) -> list[P
         "runs": [run.id for run in bounded],
         "rooms": [room(run.bounds)[0] for run in bounded],
     }
-    return [
-        Pending(row.id, row.node_id, row.mc, row.memory_mb, row.estimate_ms)
-        for row in await session.execute(_QUEUE, bounds)
-    ]
+    pending: list[Pending] = []
+    more: set[UUID] = set()
+    for row in await session.execute(_QUEUE, bounds):
+        if row.node_id in more:
+            continue  # what comes between the last one seen and this one is not known
+        pending.append(Pending(row.id, row.node_id, Shape(row.mc, row.memory_mb, row.estimate_ms, row.max_ms)))
+        if row.last:
+            more.add(row.node_id)
+    return pending, more
 
 
 # Items of a run that bounds itself are counted; of the others, the run ids between two such runs are one range of the
-# index. So a run that is held back costs two looks, however many items it has.
+# index. So a run that is held back costs two looks, however many items it has. `last`: of a range, there may be more.
 _QUEUE = text(
     """
     WITH bound AS (
@@ -96,14 +136,18 @@ _QUEUE = text(
         ) edge
     )
     SELECT open.* FROM (
-        SELECT i.* FROM gap CROSS JOIN LATERAL (
-            SELECT id, node_id, mc, memory_mb, estimate_ms, priority, run_id, ordinal FROM work_item
+        SELECT i.*, row_number() OVER (PARTITION BY gap.node_id, gap.below
+            ORDER BY i.priority DESC, i.run_id, i.ordinal) = :most AS last
+        FROM gap CROSS JOIN LATERAL (
+            SELECT id, node_id, mc, memory_mb, estimate_ms, max_ms, priority, run_id, ordinal FROM work_item
             WHERE node_id = gap.node_id AND state = 'queued' AND run_id > gap.above AND run_id < gap.below
             ORDER BY priority DESC, run_id, ordinal LIMIT :most
         ) i
         UNION ALL
-        SELECT i.* FROM bound CROSS JOIN LATERAL (
-            SELECT id, node_id, mc, memory_mb, estimate_ms, priority, run_id, ordinal FROM work_item
+        SELECT i.*, bound.room > :most AND row_number() OVER (PARTITION BY bound.run_id
+            ORDER BY i.priority DESC, i.run_id, i.ordinal) = :most AS last
+        FROM bound CROSS JOIN LATERAL (
+            SELECT id, node_id, mc, memory_mb, estimate_ms, max_ms, priority, run_id, ordinal FROM work_item
             WHERE node_id = bound.node_id AND state = 'queued' AND run_id = bound.run_id
             ORDER BY priority DESC, run_id, ordinal LIMIT least(bound.room, :most)
         ) i
@@ -178,7 +222,7 @@ async def reasons(session: AsyncSession, cells: Iterable[UUID]) -> dict[UUID, Re
         return {}
     waits = plan(await read(session, now=await clock.now(session)), most=MOST_GRANTS).waits
     leaves = await session.execute(select(QuotaNode.id, QuotaNode.cell_id).where(QuotaNode.cell_id.in_(wanted)))
-    return {cell: waits[leaf] for leaf, cell in leaves if cell is not None and leaf in waits}
+    return {cell: waits[leaf].reason for leaf, cell in leaves if cell is not None and leaf in waits}
 
 
 async def held_back(session: AsyncSession, runs: Collection[UUID]) -> dict[UUID, Reason]:

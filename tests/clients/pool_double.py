@@ -428,6 +428,28 @@ class PoolDouble:
         async def revoke_key(key_id: str) -> None:
             return None
 
+        @app.get("/v1/admin/quotas/{quota_id}")
+        @app.patch("/v1/admin/quotas/{quota_id}")
+        async def quota(quota_id: str) -> schemas.Quota:
+            return schemas.Quota(
+                id=quota_id,
+                name="demo",
+                kind="cell",
+                parent="quota_0",
+                cell="cell_1",
+                weight=1,
+                borrowing_limit_mc=2000,
+                lending_limit_mc=None,
+                max_loan_ms=None,
+                window_budget_core_ms=None,
+                state="active",
+                version=7,
+                nominal_mc=1000,
+                used_mc=0,
+                used_core_ms=0,
+                decayed_core_ms=0.0,
+            )
+
         @app.get("/v1/admin/commitment")
         @app.patch("/v1/admin/commitment")
         async def commitment() -> schemas.Commitment:

@@ -217,6 +217,16 @@ def test_an_edit_carries_the_version_it_was_made_on(double: PoolDouble, twin: Tw
     assert double.seen[0].body == {"numerator": 25}
 
 
+def test_a_limit_is_set_lifted_or_left_alone(double: PoolDouble, twin: Twin) -> None:
+    twin(
+        lambda pool: pool.admin.quotas.update(
+            "quota_1", version=7, borrowing_limit_mc=2000, lending_limit_mc="unlimited"
+        )
+    )
+    assert double.seen[0].headers["if-match"] == '"7"'
+    assert double.seen[0].body == {"borrowing_limit_mc": 2000, "lending_limit_mc": None}
+
+
 @pytest.mark.parametrize("expires_at", ["2027-01-01T00:00:00+00:00", datetime(2027, 1, 1, tzinfo=UTC)])
 def test_a_key_expires_at_a_time_however_it_is_written(double: PoolDouble, twin: Twin, expires_at: Any) -> None:
     twin(lambda pool: pool.admin.keys.create(cell="red", expires_at=expires_at))

@@ -101,6 +101,7 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["run", "export", "run_1", "--out", "x", "--format", "csv"],
         ["run", "wait", "run_1", "--timeout", "-1"],
         ["admin", "quotas", "set", "quota_1"],
+        ["admin", "quotas", "set", "quota_1", "--max-loan", "long"],
         ["admin", "commitment", "set"],
         ["subset", "create", "--vary", "gravity=5,10"],
         ["subset", "create", "--ref", "a@1", "--domain", "physics"],
@@ -264,6 +265,9 @@ def test_operators_commands_use_the_operators_key(shell: PoolDouble, capsys: pyt
     assert answer(capsys, "admin", "keys", "create", "--cell", "red")["secret"] == KEY
     assert answer(capsys, "admin", "commitment", "set", "--numerator", "25")["limit_mc"] == 2000
     assert shell.seen[-1].headers["if-match"] == '"4"'
+    limits = "--borrowing-limit", "1500", "--max-loan", "unlimited"
+    assert answer(capsys, "admin", "quotas", "set", "quota_1", *limits)["borrowing_limit_mc"] == 2000
+    assert shell.seen[-1].body == {"borrowing_limit_mc": 1500, "max_loan_ms": None}
     assert {seen.headers["authorization"] for seen in shell.seen} == {f"Bearer {OPERATOR_KEY}"}
 
 

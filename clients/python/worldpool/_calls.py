@@ -28,6 +28,7 @@ T = TypeVar("T")
 Range = tuple[float | None, float | None]
 """The least and the greatest value; None leaves that side open."""
 Scalar = float | bool | str
+Limit = int | Literal["unlimited"]
 ReportKey = Literal["kind", "policy", "seed", "domain", "family", "base_task"]
 PAGE_SIZE = 200
 MAX_PAGE_SIZE = 1000
@@ -690,10 +691,34 @@ def update_quota(
     version: int,
     weight: int | None = None,
     state: Literal["active", "hold", "hold_and_drain"] | None = None,
+    borrowing_limit_mc: Limit | None = None,
+    lending_limit_mc: Limit | None = None,
+    max_loan_ms: Limit | None = None,
 ) -> Call[models.Quota]:
-    """Change a node that still has this `version`; `Conflict` if another operator was faster."""
+    """Change a node that still has this `version`; `Conflict` if another operator was faster.
+
+    Parameters
+    ----------
+    weight
+        Its share among its siblings.
+    state
+        `hold`: nothing new starts below it; `hold_and_drain`: sessions are asked back too.
+    borrowing_limit_mc
+        Millicores that it may use beyond its nominal, or "unlimited".
+    lending_limit_mc
+        Idle millicores of its nominal that others may use, or "unlimited".
+    max_loan_ms
+        The longest item, by its time limit, that it may run beyond its nominal, or "unlimited".
+    """
     path = f"/v1/admin/quotas/{_segment('quota', quota)}"
-    asked = body(weight=weight, state=state)
+    limits = {
+        "borrowing_limit_mc": borrowing_limit_mc,
+        "lending_limit_mc": lending_limit_mc,
+        "max_loan_ms": max_loan_ms,
+    }
+    lifted = [name for name, limit in limits.items() if limit == "unlimited"]
+    numbers = {name: limit for name, limit in limits.items() if name not in lifted}
+    asked = body(lifted, weight=weight, state=state, **numbers)
     return Call(method="PATCH", path=path, read=_quota, body=asked, headers=_if_match(version))
 
 

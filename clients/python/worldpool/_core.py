@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -97,9 +97,15 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def body(**values: Any) -> bytes:
-    """The arguments that were given, as JSON."""
-    text = json.dumps(given(**values), ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_time)
+def body(nulls: Iterable[str] = (), /, **values: Any) -> bytes:
+    """The arguments that were given, and those named as null, as JSON."""
+    text = json.dumps(
+        given(**values) | dict.fromkeys(nulls),
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+        default=_time,
+    )
     return encodable("an argument", text).encode()
 
 

@@ -7,19 +7,19 @@ invariant is also seen to fail when the guard behind it is taken out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import bootstrap, capacity, cells, db, fleet, items, leases, runs, sites, successors
+from service import bootstrap, capacity, cells, claims, db, fleet, items, leases, runs, sites, successors
 from service.embedded.postgres import EmbeddedPostgres
 from service.errors import Problem
 from service.ids import new_id
@@ -38,9 +38,10 @@ from service.models import (
     WorkItem,
 )
 from service.scheduler import plan as planning
-from service.scheduler import snapshot
-from service.scheduler.plan import Plan, Snapshot, plan
+from service.scheduler import rounds, snapshot
+from service.scheduler.plan import Plan, Snapshot
 from tests.conftest import create_database
+from tests.service.scheduler.test_plan import lineage, spare
 from workers import contract
 
 T = TypeVar("T")
@@ -64,10 +65,23 @@ CHUNK = contract.ChunkInfo(
 )
 
 
+LIMITS = st.none() | st.integers(0, 3).map(lambda slots: slots * 1000)
+FREE = {"state": "active", "borrowing_limit_mc": None, "lending_limit_mc": None, "max_loan_ms": None}
+CHANGES = st.fixed_dictionaries(
+    {
+        "weight": st.integers(1, 5),
+        "state": st.sampled_from(["active", "active", "hold", "hold_and_drain"]),
+        "borrowing_limit_mc": LIMITS,
+        "lending_limit_mc": LIMITS,
+        "max_loan_ms": st.sampled_from([None, 5, 10]),
+    }
+)
+
+
 class Leases(RuleBasedStateMachine):
     postgres: EmbeddedPostgres
     template: str
-    checked: frozenset[int] = frozenset({1, 4, 5, 6, 7, 8, 9})
+    checked: frozenset[int] = frozenset({1, 3, 4, 5, 6, 7, 8, 9})
     without_constraints: tuple[str, ...] = ()
 
     @initialize(cells=st.integers(1, 3))
@@ -90,6 +104,13 @@ class Leases(RuleBasedStateMachine):
         await bootstrap.plant(session)
         self.site = await sites.create(session, name="here", redis_url="redis://x", store_url="file:///x")
         self.cells = [(await cells.create(session, name=f"cell-{i}")).id for i in range(count)]
+        root = await session.scalar(select(QuotaNode.id).where(QuotaNode.kind == "root"))
+        group = QuotaNode(parent_id=root, name="group", kind="group")
+        session.add(group)
+        await session.flush()
+        grouped = update(QuotaNode).where(QuotaNode.cell_id.in_(self.cells[1:])).values(parent_id=group.id)
+        await session.execute(grouped)
+        await capacity.divide(session, now=self.now)
 
     def do(self, work: Callable[..., Awaitable[T]], *arguments: Any, **named: Any) -> T:
         """Run `work` in one transaction."""
@@ -139,6 +160,17 @@ class Leases(RuleBasedStateMachine):
                 fleet.heartbeat, self.site, worker.id, contract.Heartbeat(incarnation=request.incarnation), now=self.now
             )
 
+    @rule(which=st.integers(0, 9), change=CHANGES)
+    def edit_a_quota(self, which: int, change: dict[str, Any]) -> None:
+        self.do(self._edit, which, change)
+
+    async def _edit(self, session: AsyncSession, which: int, change: dict[str, Any]) -> None:
+        await capacity.lock_root(session)
+        ids = (await session.scalars(select(QuotaNode.id).where(QuotaNode.kind != "root").order_by(QuotaNode.id))).all()
+        edited = update(QuotaNode).where(QuotaNode.id == ids[which % len(ids)])
+        await session.execute(edited.values(**change))
+        await capacity.divide(session, now=self.now)
+
     @rule(which=st.integers(0, 9))
     def drain(self, which: int) -> None:
         if live := self.do(fleet.live):
@@ -161,15 +193,15 @@ class Leases(RuleBasedStateMachine):
 
     async def _grant(self, session: AsyncSession, fresh: bool) -> None:
         await capacity.lock_root(session)
-        seen = await snapshot.read(session, now=self.now)
-        decided = plan(seen)
+        seen, decided = await rounds.decide(session, now=self.now)
+        await claims.remember(session, decided, await claims.open_since(session), now=self.now)
         if not fresh and self.stale:
             decided, seen = self.stale
         self.stale = (decided, seen)
         if not decided.grants:
             return
         before = set((await session.scalars(select(Lease.id))).all())
-        messages = await leases.grant(session, decided.grants, epoch=seen.epoch, now=self.now)
+        messages = await leases.grant(session, decided, of=seen, now=self.now)
         self.messages += [contract.Grant(**message.body) for message in messages]
         await self._check_grant(session, before)
 
@@ -185,6 +217,11 @@ class Leases(RuleBasedStateMachine):
             if 7 in self.checked:
                 assert lease.fence > self.fences.get(lease.item_id, 0), "7: a fence did not increase"
             self.fences[lease.item_id] = lease.fence
+        if 3 in self.checked:
+            nodes = (await snapshot.read(session, now=self.now)).nodes
+            for node in (node for lease in new for node in lineage(nodes, lease.node_id)):
+                limit = 0 if node.parent is None else node.borrowing_limit_mc
+                assert limit is None or spare(nodes, node.id) >= -limit, "3: beyond a borrowing limit after a grant"
 
     @rule(which=st.integers(0, 99))
     def claim(self, which: int) -> None:
@@ -315,7 +352,8 @@ class Leases(RuleBasedStateMachine):
         live = [lease for lease in found if lease.state != LeaseState.RELEASED]
         if 4 in self.checked:
             for node in nodes:
-                held = sum(lease.mc for lease in live if node.parent_id is None or lease.node_id == node.id)
+                below = {each.id for each in nodes if node.id in _ancestry(nodes, each)}
+                held = sum(lease.mc for lease in live if lease.node_id in below)
                 assert node.used_mc == held, "4: a counter differs from the live leases"
         if 6 in self.checked:
             assert all(node.used_mc >= 0 for node in nodes), "6: a counter is negative"
@@ -345,6 +383,8 @@ class Leases(RuleBasedStateMachine):
         """Serve everything: each accepted item must end in exactly one of its terminal states."""
         self.pass_time(60)
         self.do(self._expire, True)
+        for which in range(len(self.cells) + 1):
+            self.do(self._edit, which, FREE)
         self.join(4, 0)
         for _ in range(200):
             self.stale = None
@@ -369,6 +409,16 @@ class Leases(RuleBasedStateMachine):
             )
             assert run.state in FINISHED, "9: all items ended, the run did not"
             assert run.items_done == states.count("done")
+
+
+def _ancestry(nodes: Sequence[QuotaNode], node: QuotaNode) -> set[UUID]:
+    """A node and those above it."""
+    parents = {each.id: each.parent_id for each in nodes}
+    found, id = set[UUID](), cast("UUID | None", node.id)
+    while id is not None:
+        found.add(id)
+        id = parents[id]
+    return found
 
 
 async def _get(session: AsyncSession, table: type[T], id: UUID) -> T:
@@ -406,16 +456,32 @@ def test_any_history_keeps_the_invariants(machine: type[Leases]) -> None:
 # --- each invariant fails when its guard is taken out
 
 
+UNDER_LIMIT = "AND (n.parent_id IS NOT NULL OR (n.used_mc + v.mc <= :limit AND n.moves = :moves))"
+
+
 def without_commitment_check(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    patch.setattr(planning._Tree, "fits_commitment", lambda *_: True)
+    patch.setattr(planning.Tree, "refuses", lambda *_, **__: None)
+    patch.setattr(planning.Tree, "closed", lambda *_: None)
     patch.setattr(
         leases,
         "_OCCUPY",
-        _edited(leases._OCCUPY, "AND (n.parent_id IS NOT NULL OR n.used_mc + v.mc <= :limit)", "AND :limit >= 0"),
+        _edited(leases._OCCUPY, UNDER_LIMIT, "AND :limit >= 0 AND :moves >= 0"),
     )
-    patch.setattr(planning._Room, "any_slot", lambda *_: True)
-    patch.setattr(planning._Room, "take", lambda room, _: next(iter(room._free), None))
+    patch.setattr(planning.Placement, "take", lambda placement, _: next(iter(placement._free)))
     return ()
+
+
+def without_borrowing_limits(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(planning.Tree, "refuses", lambda *_, **__: None)
+    return ()
+
+
+def beyond_its_nominal(m: Leases) -> None:
+    m.edit_a_quota(0, {"borrowing_limit_mc": 0})
+    m.edit_a_quota(1, {"borrowing_limit_mc": 0})
+    m.submit(0, 4)
+    m.join(4, 0)
+    m.grant(fresh=True)
 
 
 def without_counting_out(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
@@ -441,6 +507,7 @@ def without_taking_items_once(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
         return {id: fence + 1 for id, fence in rows}
 
     patch.setattr(leases, "_take_items", take)
+    patch.setattr(leases, "_OCCUPY", _edited(leases._OCCUPY, UNDER_LIMIT, "AND :limit >= 0 AND :moves >= 0"))
     return ("DROP INDEX uq_lease_live",)
 
 
@@ -551,6 +618,7 @@ def lost(m: Leases) -> None:
     ("number", "take_out", "history"),
     [
         (1, without_commitment_check, too_many_grants),
+        (3, without_borrowing_limits, beyond_its_nominal),
         (4, without_counting_out, done),
         (5, without_the_gate, ended_twice),
         (6, without_the_gate, ended_twice),

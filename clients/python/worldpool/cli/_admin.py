@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -98,16 +98,40 @@ def show_quota(quota: QuotaId, json: Json = False) -> None:
         show_record(pool.admin.quotas.get(quota), json=json)
 
 
+def _limit(option: str, text: str | None) -> int | Literal["unlimited"] | None:
+    if text is None or text == "unlimited":
+        return text  # type: ignore[return-value]
+    if not text.isdecimal():
+        raise typer.BadParameter(f"{option} takes a whole number or unlimited, not {text}")
+    return int(text)
+
+
 @quotas.command("set")
 def set_quota(
     quota: QuotaId,
     weight: Annotated[int | None, typer.Option(help="Share among its siblings.")] = None,
     state: Annotated[str | None, typer.Option(help="active, hold or hold_and_drain.")] = None,
+    borrowing_limit: Annotated[
+        str | None, typer.Option(help="Millicores that it may use beyond its nominal, or unlimited.")
+    ] = None,
+    lending_limit: Annotated[
+        str | None, typer.Option(help="Idle millicores of its nominal that others may use, or unlimited.")
+    ] = None,
+    max_loan: Annotated[
+        str | None, typer.Option(help="Milliseconds of the longest item beyond its nominal, or unlimited.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Change a node."""
-    if weight is None and state is None:
-        raise typer.BadParameter("give --weight or --state")
+    if (weight, state, borrowing_limit, lending_limit, max_loan) == (None,) * 5:
+        raise typer.BadParameter(
+            "name what to change: --weight, --state, --borrowing-limit, --lending-limit, --max-loan"
+        )
+    limits = {
+        "borrowing_limit_mc": _limit("--borrowing-limit", borrowing_limit),
+        "lending_limit_mc": _limit("--lending-limit", lending_limit),
+        "max_loan_ms": _limit("--max-loan", max_loan),
+    }
     with _pool() as pool:
         version = pool.admin.quotas.get(quota).version
         changed = pool.admin.quotas.update(
@@ -115,6 +139,7 @@ def set_quota(
             version=version,
             weight=weight,
             state=state,  # type: ignore[arg-type]  # the pool names what it knows
+            **limits,
         )
         show_record(changed, json=json)
 

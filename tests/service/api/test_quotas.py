@@ -1,0 +1,141 @@
+"""Limits of the entitlement tree as operators set them, and what they do: borrowing, lending, loans, claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from service.models import Claim
+from tests.service.api.test_groups import transact
+from tests.service.api.test_me import join
+from tests.service.api.test_runs import REF, HandWorker, worker  # noqa: F401  (a fixture)
+from tests.service.conftest import Pool
+
+UNLIMITED = {"borrowing_limit_mc": None, "lending_limit_mc": None, "max_loan_ms": None}
+
+
+@pytest.fixture(scope="module")
+def rival(pool: Pool) -> httpx.AsyncClient:
+    """A second cell, of equal weight: on a pool of two slots each is entitled to one."""
+    return pool.client(join(pool, "rival", 1))
+
+
+@pytest.fixture(autouse=True)
+def unlimited(pool: Pool, rival: httpx.AsyncClient) -> Iterator[None]:
+    yield
+    for name in ("demo", "rival"):
+        edit(pool, name, UNLIMITED | {"state": "active"})
+    for client in (pool.cell, rival):
+        for run in pool.get("/v1/runs", client).json()["items"]:
+            pool.post(f"/v1/runs/{run['id']}:cancel", client)
+
+
+def quota(pool: Pool, name: str) -> dict[str, Any]:
+    found = pool.get("/v1/admin/quotas", pool.operator).json()["items"]
+    return next(node for node in found if node["name"] == name)
+
+
+def edit(pool: Pool, name: str, change: dict[str, Any]) -> httpx.Response:
+    node = quota(pool, name)
+    path, match = f"/v1/admin/quotas/{node['id']}", {"If-Match": f'"{node["version"]}"'}
+    return pool.request(pool.operator, "PATCH", path, json=change, headers=match)
+
+
+def submit(pool: Pool, client: httpx.AsyncClient) -> str:
+    """A run of many items; where it is."""
+    answer = pool.post("/v1/runs", client, json={"refs": [REF], "steps_per_env": 3_000_000, "seed": 1})
+    assert answer.status_code == 202
+    return f"/v1/runs/{answer.json()['id']}"
+
+
+def test_a_limit_is_set_and_shown_and_taken_away_again(pool: Pool) -> None:
+    limits = {"borrowing_limit_mc": 1000, "lending_limit_mc": 0, "max_loan_ms": 60_000}
+    changed = edit(pool, "demo", limits)
+    assert changed.status_code == 200
+    assert changed.json().items() >= limits.items()
+    assert (
+        edit(pool, "demo", {"lending_limit_mc": None}).json().items() >= (limits | {"lending_limit_mc": None}).items()
+    )
+    last = pool.get("/v1/admin/audit", pool.operator).json()["items"][0]
+    assert (last["action"], last["change"]) == ("quota.edit", {"lending_limit_mc": [0, None]})
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "field"),
+    [
+        ("demo", {"borrowing_limit_mc": -1}, "body.borrowing_limit_mc"),
+        ("demo", {"max_loan_ms": 0.5}, "body.max_loan_ms"),
+        ("demo", {"weight": None}, "body.weight"),
+        ("demo", {"state": None}, "body.state"),
+        ("demo", {"nominal_mc": 1000}, "body.nominal_mc"),
+        ("commitment", {"lending_limit_mc": 0}, "body.lending_limit_mc"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_refused_and_changes_nothing(
+    pool: Pool, name: str, change: dict[str, Any], field: str
+) -> None:
+    before = quota(pool, name)
+    answer = edit(pool, name, change)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert quota(pool, name) == before
+
+
+@pytest.mark.parametrize(
+    ("of", "change", "reason"),
+    [
+        ("demo", {"borrowing_limit_mc": 0}, "BORROWING_LIMIT"),
+        ("demo", {"max_loan_ms": 1}, "LOAN_TOO_LONG"),
+        ("rival", {"lending_limit_mc": 0}, "NOTHING_LENT"),
+    ],
+)
+def test_beyond_its_nominal_a_cell_gets_what_the_limits_allow(
+    pool: Pool,
+    worker: HandWorker,  # noqa: F811
+    of: str,
+    change: dict[str, Any],
+    reason: str,
+) -> None:
+    edit(pool, of, change)
+    first, second = submit(pool, pool.cell), submit(pool, pool.cell)
+    assert len(worker.grants()) == 1
+    assert pool.get(first).json()["items_running"] == 1
+    assert pool.get(second).json()["waiting"] == reason
+    edit(pool, of, UNLIMITED)
+    assert len(worker.grants()) == 1
+
+
+def test_who_is_entitled_claims_what_is_lent_and_gets_the_next_that_comes_free(
+    pool: Pool,
+    worker: HandWorker,  # noqa: F811
+    rival: httpx.AsyncClient,
+) -> None:
+    submit(pool, pool.cell)
+    lent = worker.grants()
+    assert len(lent) == 2
+    wanted = submit(pool, rival)
+    assert worker.grants() == []
+    assert pool.get(wanted, rival).json()["waiting"] == "COMMITMENT_FULL"
+    (opened,) = claims(pool)
+    assert (opened.mc, opened.closed_at) == (1000, None)
+    worker.finish(lent[0], worker.claim(lent[0]))
+    assert len(worker.grants()) == 1
+    assert pool.get(wanted, rival).json()["items_running"] == 1
+    (closed,) = claims(pool)
+    assert closed.granted
+    assert closed.closed_at is not None
+    assert closed.closed_at >= closed.opened_at
+
+
+def claims(pool: Pool) -> list[Claim]:
+    return transact(pool, _claims)
+
+
+async def _claims(session: Any) -> list[Claim]:
+    found = list((await session.scalars(select(Claim).order_by(Claim.id))).all())
+    session.expunge_all()
+    return found
