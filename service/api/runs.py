@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from service import clock, retention, runs, scores, store
+from service import clock, explanations, retention, runs, scores, store
 from service.api import schemas, stream
 from service.api.dependencies import Idempotent, Page, PartsDep, RunReader, RunWriter, Session, Shared
 from service.api.problems import documented, linked
@@ -28,6 +28,7 @@ LINKS = linked(
     "summarise_run",
     "list_scores",
     "report_run",
+    "explain_run",
     "list_chunks",
     "get_chunk",
     "list_groups",
@@ -130,6 +131,12 @@ async def report_run(
     """Results by kind of holdout (trained on, interpolation, composition, extrapolation, family), or in other groups:
     mean and interquartile mean of scores with bootstrap intervals."""
     return await scores.report(session, await runs.get(session, caller, run_id), split, by or [])
+
+
+@router.get("/{run_id}/explanation", responses=documented(404))
+async def explain_run(session: Session, caller: RunReader, run_id: str) -> schemas.Explanation:
+    """Why the run's next item waits, which quota node blocks it and by how much, and what would start it now."""
+    return await explanations.of_run(session, await runs.get(session, caller, run_id))
 
 
 @router.get("/{run_id}/chunks", responses=documented(404))

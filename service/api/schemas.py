@@ -739,6 +739,32 @@ class Summary(Out):
     specs: list[SpecSummary] = Field(description="by domain, then ref")
 
 
+class Change(Out):
+    """One thing that somebody may change."""
+
+    lever: str = Field(description="what", examples=["RAISE_BORROWING_LIMIT", "ADD_SLOT"])
+    node: str | None = Field(description="name of the quota node that it is about")
+    amount: int = Field(description="by how much at least; of ADD_WORKER the memory that it needs")
+    unit: Literal["mc", "core_ms", "ms", "MB"] | None
+
+
+class Explanation(Out):
+    """Why the next item of a run waits, and what would start it."""
+
+    run: str
+    reason: str | None = Field(
+        description="one of docs/decisions/0018-quotas.md; null: nothing waits, or it is about to start",
+        examples=["COMMITMENT_FULL", "BEHIND_OTHERS"],
+    )
+    node: str | None = Field(description="name of the quota node that blocks, on the way from the cell to the root")
+    deficit: int = Field(description="by how much it does")
+    unit: Literal["mc", "core_ms", "ms", "MB"] | None = Field(description="of the deficit")
+    ahead: int = Field(description="items of this cell that come before it")
+    changes: list[Change] = Field(
+        description="together they would let it start now; none where only its turn has not come"
+    )
+
+
 class Score(Out):
     """One episode of one agent."""
 

@@ -7,7 +7,7 @@ method); half-life of usage as in Slurm's fair tree; charge-at-grant as in VTC (
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -35,6 +35,7 @@ class Reason(StrEnum):
     NO_FREE_MEMORY = "NO_FREE_MEMORY"
     NO_WORKER_LARGE_ENOUGH = "NO_WORKER_LARGE_ENOUGH"
     BEHIND_OTHERS = "BEHIND_OTHERS"
+    MAX_PARALLEL = "MAX_PARALLEL"
     READER_BEHIND = "READER_BEHIND"
     NO_READER = "NO_READER"
 
@@ -193,6 +194,18 @@ class Tree:
             left = self._budget[node.id]
             if left is not None:
                 self._budget[node.id] = left - core_ms
+
+    def moved(self) -> list[Node]:
+        """The nodes with what was charged."""
+        return [
+            replace(
+                node,
+                used_mc=self._used[node.id],
+                usage_core_ms=self._usage[node.id],
+                budget_left_core_ms=self._budget[node.id],
+            )
+            for node in self.nodes.values()
+        ]
 
     def hold(self, mc: int) -> None:
         """Keep so much of what is or becomes free for a claim."""

@@ -299,6 +299,20 @@ class PoolDouble:
         async def summary(run_id: str) -> dict[str, Any]:
             return {"specs": [spec_summary(n, e) for n, e in enumerate(self.environments[:3])]}
 
+        @app.get("/v1/runs/{run_id}/explanation")
+        async def explanation(run_id: str) -> schemas.Explanation:
+            lifted = schemas.Change(lever="RAISE_BORROWING_LIMIT", node="demo", amount=700, unit="mc")
+            slot = schemas.Change(lever="ADD_SLOT", node=None, amount=0, unit=None)
+            return schemas.Explanation(
+                run=run_id,
+                reason="BORROWING_LIMIT",
+                node="demo",
+                deficit=700,
+                unit="mc",
+                ahead=3,
+                changes=[lifted, slot],
+            )
+
         @app.get("/v1/runs/{run_id}/scores")
         async def scores(run_id: str) -> dict[str, Any]:
             score = {

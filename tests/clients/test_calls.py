@@ -217,6 +217,14 @@ def test_an_edit_carries_the_version_it_was_made_on(double: PoolDouble, twin: Tw
     assert double.seen[0].body == {"numerator": 25}
 
 
+def test_an_explanation_reads_well(twin: Twin) -> None:
+    found = twin.with_run(lambda run: run.explain())
+    assert str(found).splitlines() == [
+        "run_1 waits: BORROWING_LIMIT at demo, short of 700 mc; 3 items of this cell come before",
+        "it would start now if somebody were to raise borrowing limit of demo by 700 mc, and add slot",
+    ]
+
+
 def test_a_limit_is_set_lifted_or_left_alone(double: PoolDouble, twin: Twin) -> None:
     twin(
         lambda pool: pool.admin.quotas.update(

@@ -534,6 +534,11 @@ def summarise_run(run: RunInfo | str) -> Call[Summary]:
     return Call(method="GET", path=f"{_run_path(run)}/summary", read=reader(Summary))
 
 
+def explain_run(run: RunInfo | str) -> Call[models.Explanation]:
+    """Why its next item waits, and what would start it now."""
+    return Call(method="GET", path=f"{_run_path(run)}/explanation", read=reader(models.Explanation))
+
+
 def run_scores(run: RunInfo | str) -> PageCall[models.Score]:
     """Return and length of every episode and agent."""
     return PageCall(first=Call(method="GET", path=f"{_run_path(run)}/scores", read=reader(Page[models.Score])))

@@ -67,6 +67,7 @@ class Runs(Resource):
     delete_group = sync(_calls.delete_group)
     scores = paged(_calls.run_scores)
     report = sync(_calls.report_run)
+    explain = sync(_calls.explain_run)
 
     def wait(self, of: RunInfo | str, *, timeout_s: float | None = None) -> Run:
         """The run when it has ended; raises `WaitTimeout` after `timeout_s` seconds."""
@@ -212,6 +213,7 @@ class AsyncRuns(AsyncResource):
     delete_group = awaited(_calls.delete_group)
     scores = apaged(_calls.run_scores)
     report = awaited(_calls.report_run)
+    explain = awaited(_calls.explain_run)
 
     async def wait(self, of: RunInfo | str, *, timeout_s: float | None = None) -> AsyncRun:
         """The run when it has ended; raises `WaitTimeout` after `timeout_s` seconds."""

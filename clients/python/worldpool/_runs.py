@@ -15,7 +15,7 @@ from worldpool._exports import Export, aexport, export
 from worldpool._groups import batches_of
 from worldpool._policies import Freshness, PolicyClock
 from worldpool._stream import AsyncStream, Stream, afollow, follow
-from worldpool.models import Group, RunInfo, Score
+from worldpool.models import Explanation, Group, RunInfo, Score
 from worldpool.summary import Report, Summary
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ class Run(RunInfo):
     def report(self, *, split: str | None = None, by: Sequence[_calls.ReportKey] | None = None) -> Report:
         """Results by kind of holdout, under the run's own split or another one; or told apart `by` other things."""
         return self._client.runs.report(self, split=split, by=by)
+
+    def explain(self) -> Explanation:
+        """Why its next item waits, which quota node blocks it and by how much, and what would start it now."""
+        return self._client.runs.explain(self)
 
     def groups(self) -> Iterable[Group]:
         """The groups that share it, oldest first."""
@@ -215,6 +219,10 @@ class AsyncRun(RunInfo):
     async def report(self, *, split: str | None = None, by: Sequence[_calls.ReportKey] | None = None) -> Report:
         """See `Run.report`."""
         return await self._client.runs.report(self, split=split, by=by)
+
+    async def explain(self) -> Explanation:
+        """See `Run.explain`."""
+        return await self._client.runs.explain(self)
 
     def groups(self) -> AsyncIterable[Group]:
         """See `Run.groups`."""

@@ -286,6 +286,44 @@ class Group(Model):
     consumers: list[Consumer]
 
 
+class Change(Model):
+    """One thing that somebody may change: `lever` says what, `node` of which quota node, `amount` by how much."""
+
+    lever: str
+    node: str | None
+    amount: int
+    unit: str | None
+
+    def __str__(self) -> str:
+        what = self.lever.lower().replace("_", " ")
+        of = f" of {self.node}" if self.node else ""
+        by = f" by {self.amount:,} {self.unit}" if self.unit else ""
+        return what + of + by
+
+
+class Explanation(Model):
+    """Why the next item of a run waits, and the `changes` that together would start it now. `reason` is None where
+    nothing waits, `node` names the quota node that blocks, and `ahead` counts items of this cell that come before."""
+
+    run: str
+    reason: str | None
+    node: str | None
+    deficit: int
+    unit: str | None
+    ahead: int
+    changes: list[Change]
+
+    def __str__(self) -> str:
+        if self.reason is None:
+            return f"nothing of {self.run} waits"
+        at = f" at {self.node}" if self.node else ""
+        by = f", short of {self.deficit:,} {self.unit}" if self.unit else ""
+        lines = [f"{self.run} waits: {self.reason}{at}{by}; {self.ahead:,} items of this cell come before"]
+        if self.changes:
+            lines.append("it would start now if somebody were to " + ", and ".join(map(str, self.changes)))
+        return "\n".join(lines)
+
+
 class Score(Model):
     """Return and length of one episode of one agent; `kind` says how the environment is held out, if it is."""
 

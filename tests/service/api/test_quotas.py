@@ -105,8 +105,60 @@ def test_beyond_its_nominal_a_cell_gets_what_the_limits_allow(
     assert len(worker.grants()) == 1
     assert pool.get(first).json()["items_running"] == 1
     assert pool.get(second).json()["waiting"] == reason
+    why = pool.get(f"{second}/explanation").json()
+    assert (why["reason"], why["unit"] is not None) == (reason, True)
+    assert why["node"] in {"demo", "commitment"}
     edit(pool, of, UNLIMITED)
     assert len(worker.grants()) == 1
+
+
+def test_an_explanation_says_what_would_start_it_and_doing_that_does(
+    pool: Pool,
+    worker: HandWorker,  # noqa: F811
+) -> None:
+    edit(pool, "demo", {"borrowing_limit_mc": 300, "max_loan_ms": 1, "state": "hold"})
+    run = submit(pool, pool.cell)
+    assert worker.grants() == []
+    held = pool.get(f"{run}/explanation").json()
+    assert (held["reason"], held["node"], held["ahead"]) == ("HELD", "demo", 0)
+    assert [change["lever"] for change in held["changes"]] == ["RELEASE_HOLD"]
+    edit(pool, "demo", {"state": "active"})
+    assert len(worker.grants()) == 1
+    found = pool.get(f"{run}/explanation").json()
+    levers = {change["lever"]: change["amount"] for change in found["changes"]}
+    assert levers.keys() == {"RAISE_MAX_LOAN", "RAISE_BORROWING_LIMIT"}
+    assert levers["RAISE_BORROWING_LIMIT"] == 700
+    edit(pool, "demo", {"borrowing_limit_mc": 300 + 700, "max_loan_ms": 1 + levers["RAISE_MAX_LOAN"]})
+    assert len(worker.grants()) == 1
+
+
+def test_an_explanation_names_nothing_of_another_cell(
+    pool: Pool,
+    worker: HandWorker,  # noqa: F811
+    rival: httpx.AsyncClient,
+) -> None:
+    run = submit(pool, pool.cell)
+    wanted = submit(pool, rival)
+    worker.grants()
+    told = pool.get(f"{wanted}/explanation", rival)
+    assert told.status_code == 200
+    assert "demo" not in told.text
+    assert run.removeprefix("/v1/runs/") not in told.text
+    assert pool.get(f"{run}/explanation", rival).status_code == 404
+
+
+def test_a_run_of_which_nothing_waits_is_explained_as_such(
+    pool: Pool,
+    worker: HandWorker,  # noqa: F811
+) -> None:
+    body = {"refs": [REF], "steps_per_env": 100, "max_parallel": 1}
+    run = f"/v1/runs/{pool.post('/v1/runs', json=body).json()['id']}"
+    assert pool.get(f"{run}/explanation").json()["reason"] is None
+    worker.grants()
+    assert pool.get(f"{run}/explanation").json()["reason"] is None
+    narrow = pool.post("/v1/runs", json=body | {"steps_per_env": 3_000_000}).json()["id"]
+    worker.grants()
+    assert pool.get(f"/v1/runs/{narrow}/explanation").json()["reason"] == "MAX_PARALLEL"
 
 
 def test_who_is_entitled_claims_what_is_lent_and_gets_the_next_that_comes_free(

@@ -202,6 +202,14 @@ def report(
         typer.echo(found.model_dump_json(indent=2) if json else str(found), nl=json)
 
 
+@app.command()
+def explain(run: RunId, json: Json = False) -> None:
+    """Why its next item waits, and what would start it now."""
+    with _envs.pool() as pool:
+        found = pool.runs.explain(run)
+        typer.echo(found.model_dump_json(indent=2) if json else str(found))
+
+
 def _one(usual: T, given: Sequence[T] | None) -> T | Sequence[T]:
     """What was given, a single one bare."""
     return usual if not given else given[0] if len(given) == 1 else given
