@@ -26,7 +26,9 @@ MAGIC = b"WPCHUNK1"
 FORMAT = 1
 _ALIGNMENT = 64
 _LENGTH = struct.Struct("<I")
-_Stream = tuple[dict[str, Any], pa.RecordBatch]
+_LZ4 = pa.Codec("lz4")
+_SAMPLE = 1 << 20  # bytes by which it is decided whether a stream is compressed
+_Stream = tuple[dict[str, Any], pa.RecordBatch | pa.Buffer]
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,20 @@ def _stream(
     ]
     schema = pa.schema(fields, {"worldpool": _json({**facts, "stream": about})})
     batch = pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
-    return {**about, "rows": batch.num_rows}, batch
+    return {**about, "rows": batch.num_rows}, _compressed(batch) if _compressible(batch) else batch
+
+
+def _compressible(batch: pa.RecordBatch) -> bool:
+    """Whether LZ4 halves the beginning of its largest buffer, if that is large."""
+    largest = max((buffer for column in batch.columns for buffer in column.buffers() if buffer), key=len)
+    sample = largest.slice(0, min(len(largest), _SAMPLE))
+    return len(sample) == _SAMPLE and 2 * len(_LZ4.compress(sample)) <= _SAMPLE
+
+
+def _compressed(batch: pa.RecordBatch) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    _write(batch, sink, pa.ipc.IpcWriteOptions(compression=_LZ4, use_threads=False))
+    return sink.getvalue()
 
 
 def _row_columns(stream: SingleRows | AgentRows, kept: Sequence[str]) -> dict[str, pa.Array]:
@@ -159,8 +174,8 @@ def _drawn(values: Sequence[float | int | bool | str | None]) -> pa.Array:
 
 
 def _assemble(facts: dict[str, Any], streams: Sequence[_Stream]) -> NDArray[np.uint8]:
-    """Everything is written once, to where it belongs: the sizes are found by writing to nowhere."""
-    index = {**facts, "streams": [{**about, "offset": 0, "length": _size(batch)} for about, batch in streams]}
+    """What is not compressed is written once, to where it belongs: the sizes are found by writing to nowhere."""
+    index = {**facts, "streams": [{**about, "offset": 0, "length": _size(stream)} for about, stream in streams]}
     # Offsets follow from the index they stand in: leave room for their digits, filled up with spaces, as JSON allows.
     room = len(_json(index)) + 16 * len(streams)
     end = 12 + room
@@ -170,21 +185,28 @@ def _assemble(facts: dict[str, Any], streams: Sequence[_Stream]) -> NDArray[np.u
     data = np.empty(end, np.uint8)
     with pa.FixedSizeBufferWriter(pa.py_buffer(data)) as sink:
         sink.write(MAGIC + _LENGTH.pack(room) + _json(index).ljust(room))
-        for entry, (_, batch) in zip(index["streams"], streams, strict=True):
+        for entry, (_, stream) in zip(index["streams"], streams, strict=True):
             sink.write(bytes(entry["offset"] - sink.tell()))
-            _write(batch, sink)
+            _write(stream, sink)
     return data
 
 
-def _size(batch: pa.RecordBatch) -> int:
+def _size(stream: pa.RecordBatch | pa.Buffer) -> int:
+    if isinstance(stream, pa.Buffer):
+        return len(stream)
     sink = pa.MockOutputStream()
-    _write(batch, sink)
+    _write(stream, sink)
     return int(sink.size())
 
 
-def _write(batch: pa.RecordBatch, sink: pa.NativeFile) -> None:
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
+def _write(
+    stream: pa.RecordBatch | pa.Buffer, sink: pa.NativeFile, options: pa.ipc.IpcWriteOptions | None = None
+) -> None:
+    if isinstance(stream, pa.Buffer):
+        sink.write(stream)
+        return
+    with pa.ipc.new_stream(sink, stream.schema, options=options) as writer:
+        writer.write_batch(stream)
 
 
 def _json(value: Any) -> bytes:

@@ -154,7 +154,7 @@ class AgentRows:
         row = self.rows
         self.rows = row + 1
         if row == self._room:
-            self._reserve(row + 1)
+            self.reserve(row + 1)
         if observation is None:
             self.observations.zero(row)
         else:
@@ -176,7 +176,8 @@ class AgentRows:
         self._rewards.append(0.0)
         return row
 
-    def _reserve(self, rows: int) -> None:
+    def reserve(self, rows: int) -> None:
+        """Make room for rows up to `rows`."""
         self.observations.reserve(rows)
         self.actions.reserve(rows)
         self._room = min(self.observations.capacity, self.actions.capacity)
@@ -201,7 +202,7 @@ class AgentRows:
     def extend(self, other: AgentRows) -> None:
         """Append another's episodes."""
         first, self.rows = self.rows, self.rows + other.rows
-        self._reserve(self.rows)
+        self.reserve(self.rows)
         self.observations.copy(first, other.observations, other.rows)
         self.actions.copy(first, other.actions, other.rows)
         self.beside.extend(first, other.beside, other.rows)

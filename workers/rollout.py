@@ -169,6 +169,8 @@ class _SegmentRun:
             agent: self.recording.rows_of(simulator, agent, _leaves(policy), self._item.record)
             for agent, policy in self._policies.items()
         }
+        for rows in self._rows.values():  # at once: buffers that grow are copied, and touch twice the memory
+            rows.reserve(rows.rows + (self._segment.steps or 0))
 
     def _run_episodes(self) -> Iterator[None]:
         left = NO_LIMIT if self._segment.steps is None else self._segment.steps

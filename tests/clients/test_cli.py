@@ -95,6 +95,8 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["run", "create", "--ref", "a@1", "--episodes", "1", "--steps-per-env", "1"],
         ["run", "create", "--ref", "a@1", "--episodes", "1", "--label", "colour"],
         ["run", "create", "--ref", "a@1", "--episodes", "1", "--retention", "soon"],
+        ["run", "create", "--ref", "a@1", "--episodes", "1", "--record", "pixels"],
+        ["run", "create", "--ref", "a@1", "--episodes", "1", "--record", "[]"],
         ["run", "get", ""],
         ["run", "delete", ".."],
         ["run", "export", "run_1"],
@@ -194,8 +196,10 @@ def test_a_run_is_created_for_its_readers_and_tells_of_them(
     shell: PoolDouble, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--group", "a", "--group", "b", "--max-unread", "8", "--abandon-after", "60", "--retention", "5"]
+    options += ["--record", '{"infos": ["x"]}']
     answer(capsys, "run", "create", "--ref", "a@1", "--episodes", "1", *options)
     body = {"groups": ["a", "b"], "max_unread": 8, "abandon_after_s": 60, "retention": {"after_end_s": 5}}
+    body["record"] = {"infos": ["x"]}
     assert body.items() <= shell.seen[0].body.items()
     (group,) = answer(capsys, "run", "groups", "run_1")
     assert (group["name"], group["consumers"][0]["name"]) == ("learners", "one")

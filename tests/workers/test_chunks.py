@@ -63,6 +63,26 @@ def test_numbers_are_views_of_the_chunks_bytes(make_item: MakeItem) -> None:
         assert data.address <= address < data.address + data.size
 
 
+@pytest.mark.parametrize(
+    ("ref", "steps", "compressed"),
+    [
+        ("openspiel/connect_four", 3000, True),
+        ("openspiel/connect_four", 300, False),
+        ("mujoco/half_cheetah", 8000, False),
+    ],
+)
+def test_a_large_stream_is_compressed_where_lz4_halves_it(
+    ref: str, steps: int, compressed: bool, make_item: MakeItem
+) -> None:
+    item = make_item(ref, segments=[segment(steps=steps)])
+    recording = Rollout(SimulatorCache()).run(item, lambda _: None)
+    (stream,) = recording.streams.values()
+    observations = dict(stream.observations.arrays("observations", stream.rows))["observations"]
+    data = write_chunk(item, recording, site="home", runtime="r").data
+    assert (2 * len(data) < observations.nbytes) == compressed
+    assert read_chunk(data).tables[0]["observations"].chunk(0).equals(observations)
+
+
 def test_two_attempts_of_an_item_have_equal_row_streams(make_item: MakeItem) -> None:
     refs = ("lab/single;length=700", "lab/nested", "lab/parallel", "lab/turn", "mpe/simple_tag", "classic/cartpole")
     item = make_item(*refs)

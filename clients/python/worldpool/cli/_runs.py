@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from enum import StrEnum
+from json import loads
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
@@ -56,6 +57,9 @@ def create(
         str | None,
         typer.Option(help="When chunks are deleted: keep (default), acknowledged, or so many seconds after its end."),
     ] = None,
+    record: Annotated[
+        str | None, typer.Option(help='What is kept, as JSON: {"columns": ["actions"], "infos": ["x_position"]}.')
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The same request under the same name is the same run.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Answer with an earlier run of equal content.")] = False,
     label: Annotated[list[str] | None, typer.Option(help="key=value; repeat for more.")] = None,
@@ -84,6 +88,7 @@ def create(
             max_unread=max_unread,
             abandon_after_s=abandon_after,
             retention=_retention(retention),
+            record=_record(record),
             name=name,
             reuse=reuse or None,
             labels=pairs(label or [], "=", "--label"),
@@ -99,6 +104,16 @@ def _retention(text: str | None) -> Any:
     if not (text.isascii() and text.isdigit()):
         raise typer.BadParameter(f"{text!r} is not keep, acknowledged or a number of seconds", param_hint="--retention")
     return {"after_end_s": int(text)}
+
+
+def _record(text: str | None) -> Any:
+    try:
+        found = None if text is None else loads(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"not JSON: {error}", param_hint="--record") from None
+    if text is not None and not isinstance(found, dict):
+        raise typer.BadParameter("give a JSON object", param_hint="--record")
+    return found
 
 
 @app.command("list")
