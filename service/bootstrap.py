@@ -1,5 +1,5 @@
-"""What a fresh pool needs before anyone can use it: the tree's root, a site, a cell, keys, the catalogue. Safe to
-run again."""
+"""What a fresh pool needs before anyone can use it: the tree's root, a group for guests, a site, a cell, keys, the
+catalogue. Safe to run again."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from service.models import Cell, Commitment, QuotaNode, Site
 
 SITE = "local"
 CELL = "demo"
+GUESTS = "guests"
+"""The group of cells from outside the axes."""
+GUEST_LOAN_MS = 180_000
+"""Longest item that a guest may run on a loan, by its time limit. Items of 4 s have one of 140 s (`segments`): a guest
+borrows for those, and not for an over-long episode."""
 
 
 def bootstrap(
@@ -45,10 +50,17 @@ async def _bootstrap(database_url: str, redis_url: str, store_url: str, existing
 
 
 async def plant(session: AsyncSession) -> None:
-    """The root of the quota tree and the commitment's row, once."""
+    """The root of the quota tree with the guests' group, and the commitment's row, once.
+
+    Guests have the least weight there is, borrow and lend without a limit, and give back first.
+    """
     await session.execute(insert(Commitment).values(id=1).on_conflict_do_nothing())
     if await session.scalar(select(QuotaNode.id).where(QuotaNode.kind == "root")) is None:
-        session.add(QuotaNode(name="commitment", kind="root"))
+        root = QuotaNode(name="commitment", kind="root")
+        session.add(root)
+        await session.flush()
+        guests = {"name": GUESTS, "kind": "group", "max_loan_ms": GUEST_LOAN_MS, "reclaim_first": True}
+        session.add(QuotaNode(parent_id=root.id, **guests))
         await session.flush()
 
 

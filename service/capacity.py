@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,9 +16,21 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import db
-from service.models import CapacityEpoch, Commitment, QuotaNode, Worker, WorkerState
-from service.scheduler.entitlement import SLOT_MC, Share, limit_mc, whole_slots
+from service import db, webhooks
+from service.models import (
+    COUNTED,
+    CapacityEpoch,
+    Commitment,
+    Lease,
+    LeaseState,
+    QuotaNode,
+    Worker,
+    WorkerState,
+    WorkItem,
+)
+from service.scheduler.entitlement import SLOT_MC, Share, capacity_mc, limit_mc, whole_slots
+from service.webhooks import Event
+from workers import contract
 
 ROTATION = timedelta(seconds=10)
 """How long a rounding of fractional shares to whole slots stands before the carry decides anew."""
@@ -35,32 +48,67 @@ async def commitment(session: AsyncSession) -> Commitment:
 
 
 async def recount(session: AsyncSession, *, now: datetime, cause: str) -> None:
-    """Sum the capacity of active workers; if it or the share changed, begin an epoch and divide anew. Needs the
-    root lock."""
+    """Sum the capacity of the workers that count; if it or the share changed, begin an epoch. Divide anew if more or
+    less may be granted now. Needs the root lock."""
     row = await commitment(session)
-    capacity = (
-        await session.execute(
-            select(func.coalesce(func.sum(Worker.contributes_mc), 0)).where(Worker.state == WorkerState.ACTIVE)
-        )
-    ).scalar_one()
-    limit = limit_mc(int(capacity), row.numerator, row.denominator)
-    if (int(capacity), limit) == (row.capacity_mc, row.limit_mc):
-        return
-    row.capacity_mc, row.limit_mc, row.epoch = int(capacity), limit, row.epoch + 1
-    session.add(
-        CapacityEpoch(
-            epoch=row.epoch,
-            at=now,
-            capacity_mc=row.capacity_mc,
-            limit_mc=limit,
-            numerator=row.numerator,
-            denominator=row.denominator,
-            cause=cause,
-        )
+    rows = await session.execute(
+        select(Worker.state, func.sum(Worker.contributes_mc)).where(Worker.state.in_(COUNTED)).group_by(Worker.state)
     )
+    counted = {state: int(mc) for state, mc in rows}
+    capacity, leaving = sum(counted.values()), counted.get(WorkerState.DRAINING, 0)
+    limit = limit_mc(capacity, row.numerator, row.denominator, min_slots=row.min_slots)
+    if (capacity, leaving, limit) == (row.capacity_mc, row.leaving_mc, row.limit_mc):
+        return
+    row.leaving_mc = leaving
+    if (capacity, limit) != (row.capacity_mc, row.limit_mc):
+        row.capacity_mc, row.limit_mc, row.epoch = capacity, limit, row.epoch + 1
+        session.add(
+            CapacityEpoch(
+                epoch=row.epoch,
+                at=now,
+                capacity_mc=row.capacity_mc,
+                limit_mc=limit,
+                numerator=row.numerator,
+                denominator=row.denominator,
+                min_slots=row.min_slots,
+                cause=cause,
+            )
+        )
+        log.info("capacity.epoch", epoch=row.epoch, capacity_mc=capacity, limit_mc=limit, cause=cause)
     await session.flush()
     await divide(session, now=now)
-    log.info("capacity.epoch", epoch=row.epoch, capacity_mc=row.capacity_mc, limit_mc=limit, cause=cause)
+    await note_debt(session, row, now=now)
+
+
+def limit_of_grants(row: Commitment, *, now: datetime) -> int:
+    """The K that counts for new grants: as it will be when the workers that are to leave have left, and without an
+    exception that is over."""
+    min_slots = row.min_slots if row.min_slots_until is None or now < row.min_slots_until else 0
+    after = row.capacity_mc - row.leaving_mc
+    return limit_mc(after, row.numerator, row.denominator, min_slots=min_slots)
+
+
+async def end_exception(session: AsyncSession, *, now: datetime) -> None:
+    """Give the small pool its strict limit again when its exception is over. Needs the root lock."""
+    row = await commitment(session)
+    if row.min_slots_until is not None and row.min_slots_until <= now:
+        cause = f"the exception of {row.min_slots} slots by {row.min_slots_by} ended"
+        row.min_slots, row.min_slots_until, row.min_slots_by = 0, None, None
+        row.version += 1
+        await session.flush()
+        await recount(session, now=now, cause=cause)
+        await db.notify(session, db.SCHEDULE)
+
+
+async def note_debt(session: AsyncSession, row: Commitment, *, now: datetime) -> None:
+    """Mark that more runs than the limit allows, or no longer, and tell of it. Needs the root lock."""
+    query = select(QuotaNode).where(QuotaNode.kind == "root").execution_options(populate_existing=True)
+    root = (await session.execute(query)).scalar_one()
+    if (root.used_mc > row.limit_mc) == (row.debt_since is not None):
+        return
+    event = Event.DEBT_ENDED if row.debt_since else Event.DEBT_BEGAN
+    row.debt_since = None if row.debt_since else now
+    await webhooks.notify(session, event, root, {"used_mc": root.used_mc, "limit_mc": row.limit_mc}, now=now)
 
 
 async def divide(session: AsyncSession, *, now: datetime) -> None:
@@ -70,13 +118,31 @@ async def divide(session: AsyncSession, *, now: datetime) -> None:
     query = select(QuotaNode).order_by(QuotaNode.id).execution_options(populate_existing=True)
     nodes = (await session.execute(query)).scalars().all()
     children: defaultdict[UUID | None, list[QuotaNode]] = defaultdict(list)
-    for node in nodes:
+    among = sharing(nodes)
+    for node in among:
         children[node.parent_id].append(node)
-    values: list[dict[str, Any]] = []
-    _divide_below(children[None], row.limit_mc // SLOT_MC, children, values)
+    values: list[dict[str, Any]] = [{"id": node.id, "nominal_mc": 0, "carry": 0} for node in nodes if node not in among]
+    _divide_below(children[None], limit_of_grants(row, now=now) // SLOT_MC, children, values)
     await session.execute(update(QuotaNode), values)
-    await session.execute(update(QuotaNode).where(QuotaNode.kind == "root").values(moves=QuotaNode.moves + 1))
+    await move(session)
     row.rotated_at = now
+
+
+async def move(session: AsyncSession) -> None:
+    """What was planned from before is not granted any more. Needs the root lock."""
+    await session.execute(update(QuotaNode).where(QuotaNode.kind == "root").values(moves=QuotaNode.moves + 1))
+
+
+def sharing(nodes: Sequence[QuotaNode]) -> list[QuotaNode]:
+    """Those among which shares are divided: a group without cells takes none from its siblings."""
+    parents = {node.id: node.parent_id for node in nodes}
+    found: set[UUID] = set()
+    for node in nodes:
+        above: UUID | None = None if node.kind == "group" else node.id
+        while above is not None and above not in found:
+            found.add(above)
+            above = parents[above]
+    return [node for node in nodes if node.id in found]
 
 
 def _divide_below(
@@ -104,3 +170,55 @@ async def rotate(session: AsyncSession, *, now: datetime) -> bool:
     await divide(session, now=now)
     await db.notify(session, db.SCHEDULE)
     return True
+
+
+async def needed_mc(session: AsyncSession, item_mc: int) -> int | None:
+    """The pool of which the committed share holds the slots of such an item; None where nothing is committed."""
+    row = await commitment(session)
+    return capacity_mc(-(-item_mc // SLOT_MC) * SLOT_MC, row.numerator, row.denominator)
+
+
+# --- debt
+
+
+@dataclass(frozen=True)
+class Debt:
+    """How much more runs than is committed since capacity was lost, and when that is over: as the estimates of what
+    runs say, and at the latest."""
+
+    mc: int
+    expected_end: datetime
+    latest_end: datetime
+
+
+async def debt(session: AsyncSession, *, now: datetime) -> Debt | None:
+    """Nothing is granted in debt, so it ends when as much has ended."""
+    row = await commitment(session)
+    used = await session.scalar(select(QuotaNode.used_mc).where(QuotaNode.kind == "root"))
+    mc = (used or 0) - row.limit_mc
+    if mc <= 0:
+        return None
+    live = await session.execute(
+        select(Lease.mc, Lease.granted_at, Lease.claimed_at, Lease.estimate_ms, WorkItem.max_ms)
+        .join(WorkItem, WorkItem.id == Lease.item_id)
+        .where(Lease.state != LeaseState.RELEASED)
+    )
+    expected: list[tuple[datetime, int]] = []
+    latest: list[tuple[datetime, int]] = []
+    for lease in live:
+        begun = lease.claimed_at or lease.granted_at
+        last = begun + timedelta(milliseconds=lease.max_ms, seconds=contract.TTL_S)
+        estimate = begun + timedelta(milliseconds=lease.estimate_ms)
+        expected.append((min(estimate, last) if estimate > now else last, lease.mc))
+        latest.append((last, lease.mc))
+    return Debt(mc, _freed(expected, mc, now=now), _freed(latest, mc, now=now))
+
+
+def _freed(ends: Sequence[tuple[datetime, int]], mc: int, *, now: datetime) -> datetime:
+    """When so much has ended."""
+    at = now
+    for end, each in sorted(ends):
+        if mc <= 0:
+            break
+        at, mc = max(end, now), mc - each
+    return at

@@ -11,8 +11,9 @@ from service.ids import read
 from service.models import Cell, QuotaNode
 
 
-async def create(session: AsyncSession, *, name: str, weight: int = 1) -> Cell:
-    """A new cell below the root, whose share counts at once.
+async def create(session: AsyncSession, *, name: str, weight: int = 1, group: QuotaNode | None = None) -> Cell:
+    """A new cell below a group or the root, whose share counts at once. It begins with the group's longest loan, which
+    binds what is borrowed from outside the group alone; all else that is set at the group binds its cells as it is.
 
     Raises
     ------
@@ -25,7 +26,10 @@ async def create(session: AsyncSession, *, name: str, weight: int = 1) -> Cell:
     cell = Cell(name=name)
     session.add(cell)
     await session.flush()
-    session.add(QuotaNode(parent_id=root, cell_id=cell.id, name=name, kind="cell", weight=weight))
+    leaf = QuotaNode(parent_id=root, cell_id=cell.id, name=name, kind="cell", weight=weight)
+    if group is not None:
+        leaf.parent_id, leaf.max_loan_ms = group.id, group.max_loan_ms
+    session.add(leaf)
     await session.flush()
     await capacity.divide(session, now=await clock.now(session))
     await session.refresh(cell)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.errors import Invalid
 from service.models import HeartbeatClock
 from workers import contract
 
@@ -14,12 +15,25 @@ TICK_S = 2
 """Seconds between marks of an API that is up."""
 GAP = timedelta(seconds=3 * TICK_S)
 """A silence of the API longer than this begins a new period of grace."""
+FURTHEST = timedelta(days=366)
+"""How far ahead operators plan."""
 
 
 async def now(session: AsyncSession) -> datetime:
     """One clock for all processes: the database's."""
     moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
     return moment
+
+
+def check_ahead(at: datetime, *, now: datetime, field: str) -> None:
+    """
+    Raises
+    ------
+    Invalid
+        The moment has passed, or is further away than anything that is planned.
+    """
+    if not now < at <= now + FURTHEST:
+        raise Invalid("no moment to plan for", errors=[(field, f"must be in the next {FURTHEST.days} days")])
 
 
 async def tick(session: AsyncSession) -> None:

@@ -25,9 +25,12 @@ from sqlalchemy.ext.asyncio import (
 )
 
 SCHEDULE = "worldpool_schedule"
-"""Channel: something changed that may let an item start."""
+"""Channel: something changed that may let an item start; with the payload SWEEP also what deadlines there are."""
+SWEEP = "sweep"
 RUN = "worldpool_run"
 """Channel: a run got a chunk or changed its state; the payload is the run's id."""
+WEBHOOK = "worldpool_webhook"
+"""Channel: an event waits to be told to webhooks."""
 
 log = structlog.get_logger()
 Sessions = async_sessionmaker[AsyncSession]

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import clock
+from service import capacity, clock
 from service.api import schemas
 from service.ids import show
 from service.models import FINISHED, Lease, LeaseState, Run, WorkItem
@@ -32,22 +32,31 @@ UNITS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Of a deficit or an amount; the others are millicores."""
+NOBODY: Mapping[UUID, str] = MappingProxyType({})
 
 
 async def of_run(session: AsyncSession, run: Run) -> schemas.Explanation:
     """As of now. Nothing waits of a run that has ended, or whose items all run."""
     item = await _next(session, run)
     if run.state in FINISHED or item is None:
-        return _show(run, None, None, ahead=0, names={})
+        return _show(run, None, None)
     own = await _own_reason(session, run)
     if own is not None:
-        return _show(run, own, None, ahead=0, names={})
-    seen, _ = await rounds.decide(session, now=await clock.now(session))
+        return _show(run, own, None)
+    now = await clock.now(session)
+    seen, _ = await rounds.decide(session, now=now)
     waiting = Pending(item.id, item.node_id, Shape(item.mc, item.memory_mb, item.estimate_ms, item.max_ms))
     if all(each.id != item.id for each in seen.pending):
         seen = replace(seen, pending=[*seen.pending, waiting])
     found = explain(seen, item.node_id, waiting.shape)
-    return _show(run, None, found, ahead=await _ahead(session, item), names=_names(seen))
+    shown = _show(run, None, found, ahead=await _ahead(session, item), names=_names(seen))
+    match shown.reason:
+        case Reason.COMMITMENT_BELOW_ONE_SLOT:
+            return shown.model_copy(update={"pool_needed_mc": await capacity.needed_mc(session, item.mc)})
+        case Reason.CAPACITY_DEBT:
+            debt = await capacity.debt(session, now=now)
+            return shown.model_copy(update={"expected_end": debt.expected_end if debt else now})
+    return shown
 
 
 async def _next(session: AsyncSession, run: Run) -> WorkItem | None:
@@ -82,7 +91,7 @@ def _names(seen: Snapshot) -> dict[UUID, str]:
 
 
 def _show(
-    run: Run, own: Reason | None, found: Explanation | None, *, ahead: int, names: Mapping[UUID, str]
+    run: Run, own: Reason | None, found: Explanation | None, *, ahead: int = 0, names: Mapping[UUID, str] = NOBODY
 ) -> schemas.Explanation:
     wait = found.wait if found else None
     reason = own or (wait.reason if wait else None)
@@ -92,6 +101,8 @@ def _show(
         node=names[wait.node] if wait and wait.node else None,
         deficit=wait.deficit if wait else 0,
         unit=UNITS.get(str(reason), "mc") if wait and wait.deficit else None,
+        pool_needed_mc=None,
+        expected_end=None,
         ahead=ahead,
         changes=[_change(change, names) for change in (found.changes if found else [])],
     )

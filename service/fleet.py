@@ -10,14 +10,12 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, db, leases
-from service.errors import Gone, Invalid
-from service.models import Lease, LeaseState, Site, Worker, WorkerState
+from service import capacity, db, departures, leases
+from service.api import schemas
+from service.errors import Gone, Invalid, NotFound
+from service.ids import read, show
+from service.models import COUNTED, LIVE, Duty, Lease, LeaseState, Site, Worker, WorkerState
 from workers import contract
-
-LIVE = (WorkerState.JOINING, WorkerState.ACTIVE, WorkerState.DRAINING)
-DWELL_HEARTBEATS = 2
-"""Heartbeats after which a worker's capacity counts."""
 
 log = structlog.get_logger()
 
@@ -28,8 +26,8 @@ def default_contribution(slots: int) -> int:
 
 
 async def register(session: AsyncSession, site: Site, request: contract.Registration, *, now: datetime) -> Worker:
-    """A new incarnation of a worker; the one before it with the same name is lost at that moment. Safe to send
-    twice."""
+    """A new incarnation of a worker; the one before it with the same name is lost at that moment, and what operators
+    wanted of it holds for this one. Safe to send twice."""
     await capacity.lock_root(session)
     known = (
         await session.execute(select(Worker).where(Worker.incarnation == request.incarnation))
@@ -38,17 +36,17 @@ async def register(session: AsyncSession, site: Site, request: contract.Registra
         if known.site_id != site.id or known.state not in LIVE:
             raise Invalid("this incarnation is over", errors=[("body.incarnation", "make a new one")])
         return known
-    before = await session.scalars(
-        select(Worker.id).where(Worker.site_id == site.id, Worker.name == request.name, Worker.state.in_(LIVE))
-    )
-    for worker_id in before.all():
+    named = select(Worker).where(Worker.site_id == site.id, Worker.name == request.name)
+    before = await session.scalar(named.order_by(Worker.id.desc()).limit(1))
+    if before is not None and before.state in LIVE:
         await _end(
-            session, worker_id, WorkerState.LOST, leases.Outcome.WORKER_LOST, now=now, cause=f"{request.name} restarted"
+            session, before.id, WorkerState.LOST, leases.Outcome.WORKER_LOST, now=now, cause=f"{request.name} restarted"
         )
     worker = Worker(
         site_id=site.id,
         name=request.name,
         incarnation=request.incarnation,
+        duty=before.duty if before is not None else Duty.ACTIVE,
         slots=request.slots,
         contributes_mc=request.contributes_mc or default_contribution(request.slots),
         memory_mb=request.memory_mb,
@@ -66,6 +64,7 @@ async def heartbeat(
     session: AsyncSession, site: Site, worker_id: UUID, request: contract.Heartbeat, *, now: datetime
 ) -> contract.HeartbeatReply:
     """Note that a worker lives and what it holds. Duplicates and late ones change nothing but the time it was seen.
+    What drains leaves as soon as it can.
 
     Raises
     ------
@@ -80,30 +79,28 @@ async def heartbeat(
         or worker.state not in LIVE
     ):
         raise Gone("this worker is not registered; register a new incarnation")
-    state = _next_state(worker, request)
-    moves = state != worker.state
-    if moves:
+    joins = worker.state == WorkerState.JOINING
+    leaves = worker.state == WorkerState.DRAINING or (request.draining and not worker.leaving)
+    if joins or leaves:
         await capacity.lock_root(session)  # before any row of ours: all capacity changes lock in one order
-    seen = await session.execute(
+    seen = await session.scalars(
         update(Worker)
         .where(Worker.id == worker_id, Worker.state.in_(LIVE))
-        .values(seen_at=func.greatest(Worker.seen_at, now), heartbeats=Worker.heartbeats + 1, state=state)
-        .returning(Worker.id)
+        .values(
+            seen_at=func.greatest(Worker.seen_at, now),
+            heartbeats=Worker.heartbeats + 1,
+            leaving=Worker.leaving | request.draining,
+        )
+        .returning(Worker)
+        .execution_options(populate_existing=True)
     )
-    if seen.one_or_none() is None:
+    worker = seen.one_or_none()
+    if worker is None:
         raise Gone("this worker is not registered; register a new incarnation")
-    if moves:
-        await capacity.recount(session, now=now, cause=f"{worker.name} is {state}")
-        await db.notify(session, db.SCHEDULE)
+    if joins or leaves:
+        await departures.settle(session, [worker], now=now)
     abandon = await leases.refresh(session, worker_id, request.leases, now=now) if request.leases else []
-    return contract.HeartbeatReply(abandon=abandon)
-
-
-def _next_state(worker: Worker, request: contract.Heartbeat) -> WorkerState:
-    if request.draining or worker.state == WorkerState.DRAINING:
-        return WorkerState.DRAINING
-    joined = worker.state == WorkerState.ACTIVE or worker.heartbeats + 1 >= DWELL_HEARTBEATS
-    return WorkerState.ACTIVE if joined else WorkerState.JOINING
+    return contract.HeartbeatReply(abandon=abandon, departed=worker.leaving and worker.state not in COUNTED)
 
 
 async def leave(session: AsyncSession, site: Site, worker_id: UUID, *, now: datetime) -> None:
@@ -150,10 +147,47 @@ async def _end(
     log.info("worker.ended", state=str(state), cause=cause)
 
 
+def show_worker(worker: Worker, site: Site, *, busy: int) -> schemas.Worker:
+    return schemas.Worker(
+        id=show("worker", worker.id),
+        name=worker.name,
+        site=site.name,
+        state=worker.state,
+        cordoned=worker.duty != Duty.ACTIVE or site.state != Duty.ACTIVE,
+        departs_at=worker.departs_at,
+        slots=worker.slots,
+        busy=busy,
+        contributes_mc=worker.contributes_mc,
+        memory_mb=worker.memory_mb,
+        runtime=worker.runtime,
+        registered_at=worker.registered_at,
+        seen_at=worker.seen_at,
+    )
+
+
 async def busy_slots(session: AsyncSession) -> dict[UUID, int]:
     """Live leases by worker."""
     query = select(Lease.worker_id, func.count()).where(Lease.state != LeaseState.RELEASED).group_by(Lease.worker_id)
     return dict((await session.execute(query)).all())
+
+
+async def find(session: AsyncSession, worker: str) -> Worker:
+    """By id, or by name while it lives.
+
+    Raises
+    ------
+    NotFound
+        No worker has this name or id, or workers of several sites have the name.
+    """
+    named = (await session.scalars(select(Worker).where(Worker.name == worker, Worker.state.in_(LIVE)))).all()
+    if len(named) > 1:
+        raise NotFound(f"several sites have a worker {worker}; name it by its id")
+    found = named[0] if named else None
+    if found is None and worker.startswith("worker_"):
+        found = await session.get(Worker, read("worker", worker))
+    if found is None:
+        raise NotFound(f"there is no worker {worker}")
+    return found
 
 
 async def live(session: AsyncSession) -> Sequence[Worker]:

@@ -65,7 +65,7 @@ def _next_state(run: Run, e: Ended) -> str:
             return "failed"
         case "cancelled":
             return "cancelled"
-        case "abandoned" | "unclaimed":
+        case "abandoned" | "unclaimed" | "recalled":
             return "queued"
         case _:
             return "queued" if e.attempts < MAX_ATTEMPTS else "failed"

@@ -1,4 +1,7 @@
-"""API keys: whose they are, what they may do. A secret is shown once and stored only as a hash."""
+"""API keys: whose they are, what they may do. A secret is shown once and stored only as a hash.
+
+Which quota nodes a caller may see and edit, `roles` says.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service import clock, db
 from service.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from service.ids import read, show
-from service.models import Cell, Key, Site
+from service.models import Cell, Key, QuotaNode, Site
 
 CELL_SCOPES = ("environments:read", "subsets:write", "runs:read", "runs:write")
 OPERATOR_SCOPES = ("environments:read", "runs:read", "admin:read", "admin:write", "splits:write")
 SITE_SCOPES = ("site:work",)
+STEWARD_SCOPES = ("quotas:read", "quotas:write")
+USUAL = {"cell": CELL_SCOPES, "site": SITE_SCOPES, "steward_of": STEWARD_SCOPES, "operator": OPERATOR_SCOPES}
+"""Scopes that a key has unless they are named, by its owner."""
 ON_REQUEST = {"cell": ("evaluate", "trajectories"), "operator": ("trajectories",)}
 """Scopes that a key has only if they are named: to run held-out environments for their scores, and to see more of
 that than scores."""
 
 _BY_SECRET = """
 SELECT
-    id, cell_id, site_id, scopes, (SELECT split_id FROM split_in_force),
+    id, cell_id, site_id, steward_of, scopes, (SELECT split_id FROM split_in_force),
     revoked_at IS NOT NULL, coalesce(expires_at <= clock_timestamp(), false)
 FROM key WHERE secret_sha256 = %(sha256)s
 """
@@ -39,6 +45,7 @@ class Caller:
     key_id: UUID
     cell_id: UUID | None
     site_id: UUID | None
+    steward_of: UUID | None
     scopes: frozenset[str]
     split_id: UUID | None
 
@@ -54,7 +61,8 @@ class Caller:
             The key lacks the scope.
         """
         if scope not in self.scopes:
-            raise Forbidden(f"this key lacks the scope {scope}; it has {', '.join(sorted(self.scopes)) or 'none'}")
+            whose = "this steward's key" if self.steward_of else "this key"
+            raise Forbidden(f"{whose} lacks the scope {scope}; it has {', '.join(sorted(self.scopes)) or 'none'}")
 
     def require_cell(self) -> UUID:
         """
@@ -79,12 +87,12 @@ async def authenticate(reader: db.Reader, secret: str) -> Caller:
     found = await db.fetch(reader, _BY_SECRET, {"sha256": _hash(secret)})
     if not found:
         raise Unauthenticated("this key is unknown")
-    ((key, cell, site, scopes, split, revoked, expired),) = found
+    ((key, cell, site, group, scopes, split, revoked, expired),) = found
     if revoked:
         raise Unauthenticated("this key was revoked")
     if expired:
         raise Unauthenticated("this key has expired")
-    return Caller(key, cell, site, frozenset(scopes), split)
+    return Caller(key, cell, site, group, frozenset(scopes), split)
 
 
 async def create(
@@ -92,6 +100,7 @@ async def create(
     *,
     cell: Cell | None = None,
     site: Site | None = None,
+    steward_of: QuotaNode | None = None,
     scopes: Sequence[str] | None = None,
     label: str | None = None,
     expires_at: datetime | None = None,
@@ -102,12 +111,15 @@ async def create(
     Raises
     ------
     Invalid
-        Both owners, a scope that its owner cannot have, or an expiry without a time zone.
+        Several owners, a scope that its owner cannot have, an expiry without a time zone, or a steward without a term.
     """
-    if cell is not None and site is not None:
-        raise Invalid("a key has one owner", errors=[("body.site", "give cell or site, not both")])
-    usual = CELL_SCOPES if cell else SITE_SCOPES if site else OPERATOR_SCOPES
-    allowed = usual + ON_REQUEST.get("cell" if cell else "site" if site else "operator", ())
+    owners = {"cell": cell, "site": site, "steward_of": steward_of}
+    given = [name for name, owner in owners.items() if owner is not None]
+    if len(given) > 1:
+        raise Invalid("a key has one owner", errors=[(f"body.{given[1]}", f"give one of {', '.join(owners)}, or none")])
+    owner = given[0] if given else "operator"
+    usual = USUAL[owner]
+    allowed = usual + ON_REQUEST.get(owner, ())
     wrong = sorted(set(scopes or ()) - set(allowed))
     if wrong:
         raise Invalid(
@@ -118,11 +130,14 @@ async def create(
         raise Invalid(
             "the expiry is ambiguous", errors=[("body.expires_at", "give a time zone, such as 2027-01-01T00:00:00Z")]
         )
+    if steward_of is not None and (expires_at is None or expires_at <= await clock.now(session)):
+        raise Invalid("a steward's term ends", errors=[("body.expires_at", "say when, at a time to come")])
     secret = secret or f"wp_{secrets.token_urlsafe(32)}"
     key = Key(
         secret_sha256=_hash(secret),
         cell_id=cell.id if cell else None,
         site_id=site.id if site else None,
+        steward_of=steward_of.id if steward_of else None,
         scopes=list(usual if scopes is None else dict.fromkeys(scopes)),
         label=label,
         expires_at=expires_at,

@@ -49,6 +49,7 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     WORKER_LOST = "worker_lost"
     CANCELLED = "cancelled"
+    RECALLED = "recalled"
 
 
 PAYER = {
@@ -60,6 +61,7 @@ PAYER = {
     Outcome.UNCLAIMED: "site",
     Outcome.EXPIRED: "site",
     Outcome.WORKER_LOST: "site",
+    Outcome.RECALLED: "pool",
 }
 
 
@@ -182,14 +184,14 @@ async def _occupy(
     for g in grants:
         for node in paths[g.leaf]:
             mc[node] += g.shape.mc
-            core_ms[node] += g.shape.estimate_ms * g.shape.mc // 1000
+            core_ms[node] += g.shape.core_ms
     occupied = await session.execute(
         _OCCUPY,
         {
             "ids": list(mc),
             "mc": [mc[id] for id in mc],
             "core_ms": [core_ms[id] for id in mc],
-            "limit": row.limit_mc,
+            "limit": capacity.limit_of_grants(row, now=now),
             "moves": moves,
             "now": now,
             "half_life": row.half_life_s,
@@ -413,7 +415,8 @@ _GATE = text(
 async def _vacate(session: AsyncSession, ended: Sequence[Ended], *, now: datetime) -> None:
     """Count the leases out on their paths, settle the estimate against what was used, and write who pays."""
     paths = await ancestors(session, {e.node_id for e in ended})
-    half_life = timedelta(seconds=(await capacity.commitment(session)).half_life_s)
+    row = await capacity.commitment(session)
+    half_life = timedelta(seconds=row.half_life_s)
     mc: Counter[UUID] = Counter()
     paid: Counter[UUID] = Counter()
     settled: dict[UUID, float] = {}
@@ -451,6 +454,8 @@ async def _vacate(session: AsyncSession, ended: Sequence[Ended], *, now: datetim
     )
     if len(vacated.all()) != len(mc):
         raise RuntimeError("a quota node of a live lease is missing")
+    if row.debt_since is not None:
+        await capacity.note_debt(session, row, now=now)
 
 
 def core_ms(start: datetime, end: datetime, mc: int) -> int:

@@ -56,6 +56,14 @@ class Owned:
 # --- who
 
 
+class Duty(StrEnum):
+    """What operators want of a worker, or of all workers of a site, also of those that come later."""
+
+    ACTIVE = "active"
+    CORDONED = "cordoned"  # it starts nothing new; its capacity counts
+    DRAINED = "drained"  # its capacity is to leave as well
+
+
 class Cell(Owned, Base):
     __tablename__ = "cell"
     name: Mapped[str] = mapped_column(unique=True)
@@ -66,21 +74,29 @@ class Site(Owned, Base):
     name: Mapped[str] = mapped_column(unique=True)
     redis_url: Mapped[str]
     store_url: Mapped[str]
-    state: Mapped[str] = mapped_column(default="active")
+    state: Mapped[str] = mapped_column(default=Duty.ACTIVE)
 
 
 class Key(Owned, Base):
-    """An API key: of a cell, of a site's workers, or of an operator (neither). Only the hash of its secret is kept."""
+    """An API key: of a cell, of a site's workers, of a group's steward, or of an operator (none of these). Only the
+    hash of its secret is kept."""
 
     __tablename__ = "key"
     secret_sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     cell_id: Mapped[UUID | None] = mapped_column(ForeignKey("cell.id"))
     site_id: Mapped[UUID | None] = mapped_column(ForeignKey("site.id"))
+    steward_of: Mapped[UUID | None] = mapped_column(ForeignKey("quota_node.id"))
     scopes: Mapped[list[str]]
     label: Mapped[str | None]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
-    __table_args__ = (CheckConstraint("cell_id IS NULL OR site_id IS NULL", name="one_owner"),)
+    __table_args__ = (
+        CheckConstraint("cell_id IS NULL OR site_id IS NULL", name="one_owner"),
+        CheckConstraint(
+            "steward_of IS NULL OR (cell_id IS NULL AND site_id IS NULL AND expires_at IS NOT NULL)",
+            name="stewards_have_a_term",
+        ),
+    )
 
 
 class IdempotencyKey(Base):
@@ -440,8 +456,14 @@ class WorkerState(StrEnum):
     JOINING = "joining"
     ACTIVE = "active"
     DRAINING = "draining"
+    DRAINED = "drained"
     LOST = "lost"
     LEFT = "left"
+
+
+COUNTED = (WorkerState.ACTIVE, WorkerState.DRAINING)
+"""States in which what a worker stands for is part of the pool's capacity."""
+LIVE = (WorkerState.JOINING, *COUNTED, WorkerState.DRAINED)
 
 
 class Worker(Base):
@@ -453,6 +475,9 @@ class Worker(Base):
     name: Mapped[str]
     incarnation: Mapped[UUID] = mapped_column(unique=True)
     state: Mapped[str] = mapped_column(default=WorkerState.JOINING)
+    duty: Mapped[str] = mapped_column(default=Duty.ACTIVE, server_default="active")
+    leaving: Mapped[bool] = mapped_column(default=False, server_default="false")  # it said so itself
+    departs_at: Mapped[datetime | None]  # when a drained worker goes, whatever it still runs
     slots: Mapped[int]
     contributes_mc: Mapped[int]
     memory_mb: Mapped[int]
@@ -466,7 +491,7 @@ class Worker(Base):
             "site_id",
             "name",
             unique=True,
-            postgresql_where=text("state IN ('joining', 'active', 'draining')"),
+            postgresql_where=text("state IN ('joining', 'active', 'draining', 'drained')"),
         ),
     )
 
@@ -544,8 +569,10 @@ class QuotaNode(Owned, Base):
     borrowing_limit_mc: Mapped[int | None]
     lending_limit_mc: Mapped[int | None]
     max_loan_ms: Mapped[int | None]
+    reclaim_first: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     window_budget_core_ms: Mapped[int | None]
     state: Mapped[str] = mapped_column(default=NodeState.ACTIVE)
+    frozen: Mapped[str | None]  # how its counter was found to differ from its leases
     version: Mapped[int] = mapped_column(default=1)
     nominal_mc: Mapped[int] = mapped_column(default=0)
     carry: Mapped[int] = mapped_column(default=0)
@@ -569,11 +596,18 @@ class Commitment(Base):
     numerator: Mapped[int] = mapped_column(default=33)
     denominator: Mapped[int] = mapped_column(default=100)
     capacity_mc: Mapped[int] = mapped_column(default=0)
+    leaving_mc: Mapped[int] = mapped_column(default=0, server_default="0")  # of the capacity: of draining workers
     limit_mc: Mapped[int] = mapped_column(default=0)
     epoch: Mapped[int] = mapped_column(default=0)
     half_life_s: Mapped[int] = mapped_column(default=900)
+    cooldown_s: Mapped[int] = mapped_column(default=0, server_default="0")
+    min_slots: Mapped[int] = mapped_column(default=0, server_default="0")
+    min_slots_until: Mapped[datetime | None]
+    min_slots_by: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1)
     rotated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    shares_visible: Mapped[str] = mapped_column(default="own", server_default="own")
+    debt_since: Mapped[datetime | None]
 
 
 class CapacityEpoch(Base):
@@ -584,6 +618,7 @@ class CapacityEpoch(Base):
     limit_mc: Mapped[int]
     numerator: Mapped[int]
     denominator: Mapped[int]
+    min_slots: Mapped[int] = mapped_column(default=0, server_default="0")
     cause: Mapped[str]
 
 
@@ -596,8 +631,10 @@ class Claim(Owned, Base):
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
     granted: Mapped[bool | None]
+    lent: Mapped[bool] = mapped_column(default=False, server_default="false")  # borrowers were there when it was opened
     __table_args__ = (
         Index("uq_claim_open", "node_id", unique=True, postgresql_where=text("closed_at IS NULL")),
+        Index("ix_claim_reclaimed", "closed_at", postgresql_where=text("granted AND lent")),
         Index(None, "node_id", "opened_at"),
     )
 
@@ -625,3 +662,44 @@ class HeartbeatClock(Base):
     id: Mapped[int] = mapped_column(primary_key=True, default=1)
     accepting_since: Mapped[datetime]
     seen_at: Mapped[datetime]
+
+
+# --- webhooks
+
+
+class Webhook(Owned, Base):
+    """An address that is told of events at a quota node, and below it. The secret signs, so it is kept as it is."""
+
+    __tablename__ = "webhook"
+    node_id: Mapped[UUID] = mapped_column(ForeignKey("quota_node.id"))
+    url: Mapped[str]
+    events: Mapped[list[str]]
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    created_by: Mapped[str]
+    __table_args__ = (Index(None, "node_id"),)
+
+
+class DeliveryState(StrEnum):
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+class WebhookDelivery(Owned, Base):
+    """An event that a committed transaction promised to tell a webhook. While one is being sent, `due_at` is when it
+    would be sent again if the sender were gone."""
+
+    __tablename__ = "webhook_delivery"
+    webhook_id: Mapped[UUID] = mapped_column(ForeignKey("webhook.id", ondelete="CASCADE"))
+    event_id: Mapped[UUID]
+    event: Mapped[str]
+    body: Mapped[str]
+    state: Mapped[str] = mapped_column(default=DeliveryState.WAITING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    delivered_at: Mapped[datetime | None]
+    failure: Mapped[str | None]
+    __table_args__ = (
+        UniqueConstraint("webhook_id", "event_id"),
+        Index("ix_webhook_delivery_due", "due_at", postgresql_where=text("state = 'waiting'")),
+    )

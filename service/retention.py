@@ -22,7 +22,7 @@ import structlog
 from sqlalchemy import delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import clock, store
+from service import clock, store, webhooks
 from service.api import schemas
 from service.db import Sessions
 from service.errors import Gone, Unavailable
@@ -106,8 +106,10 @@ class Retention:
                 return
 
     async def sweep(self) -> None:
-        """One pass: idempotency keys, then the store of one site after another."""
+        """One pass: idempotency keys and old deliveries, then the store of one site after another."""
         await _forget_idempotency_keys(self._sessions)
+        async with self._sessions.begin() as session:
+            await webhooks.forget(session, now=await clock.now(session))
         async with self._sessions() as session:
             before = await clock.now(session) - self._orphan_age
             stores = select(Site.store_url, func.min(Site.name), func.min(Site.created_at)).group_by(Site.store_url)

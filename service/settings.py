@@ -74,6 +74,11 @@ class Settings(BaseSettings):
         description="Age in hours at which an object in a site's store is deleted that belongs to no chunk and to no "
         "live lease. Two pools must not share a store: give each a bucket or a prefix of its own.",
     )
+    webhook_private: bool = Field(
+        False,
+        description="Deliver webhooks to this machine and to private networks too. Whoever may register one can then "
+        "have requests sent to what listens there.",
+    )
     max_failures: int = Field(
         3,
         ge=1,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.api import schemas
 from service.errors import Conflict, Invalid, NotFound
-from service.models import Site
+from service.ids import show
+from service.models import Site, Worker
 from service.store import check_url
 
 BROKERS = ("redis://", "rediss://", "redis+socket://")
@@ -38,3 +42,17 @@ async def find(session: AsyncSession, name: str) -> Site:
     if found is None:
         raise NotFound(f"there is no site {name}")
     return found
+
+
+def show_site(site: Site, workers: Sequence[Worker]) -> schemas.Site:
+    """With those of these workers that are its own. The broker's address stays inside: it may hold a password."""
+    own = [worker for worker in workers if worker.site_id == site.id]
+    return schemas.Site(
+        id=show("site", site.id),
+        name=site.name,
+        store_url=site.store_url,
+        state=site.state,
+        workers=len(own),
+        slots=sum(worker.slots for worker in own),
+        created_at=site.created_at,
+    )

@@ -23,6 +23,10 @@ _FIRST_RETRY_S = 0.1
 _MOST_RETRY_S = 5.0
 _JOIN_BEAT_S = 0.5
 """Pause before the second heartbeat, with which a new worker begins to count."""
+_LEAVE_BEAT_S = 0.5
+"""Pause between heartbeats of a worker that leaves."""
+LEAVE_S = 5.0
+"""How long a worker with nothing left to do stays for work elsewhere that its capacity stands for."""
 log = structlog.get_logger()
 
 
@@ -44,6 +48,7 @@ class Agent:
         on_queue: Callable[[str], None],
         contributes_mc: int | None = None,
         stall_s: float = STALL_S,
+        leave_s: float = LEAVE_S,
     ) -> None:
         self._api = api
         self._name = name
@@ -51,14 +56,17 @@ class Agent:
         self._slot_mb = memory_mb // slots
         self._runtime = runtime
         self._on_queue = on_queue
+        self._leave_s = leave_s
         self._leases = Leases()
         self._files = PolicyFiles(api.policy_file)
         self._pool = RunnerPool(slots)
         self._slots = Slots(self._pool, self._leases, stall_s=stall_s)
         self._draining = False
+        self._stopping = False
         self._stopped = False
         self._wake = threading.Event()
         self._joining = False
+        self._departed = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_stopped, name="heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -74,11 +82,15 @@ class Agent:
         self._wake.set()
 
     def stop(self) -> None:
-        """Hand back what still runs, leave, and end the runners."""
-        if self._stopped:
+        """Hand back what still runs, leave as soon as the service can do without, and end the runners."""
+        if self._stopping:
             return
-        self._stopped = True
+        self._stopping = True
+        self._departed.clear()
         self.drain(hand_back=True)
+        self._departed.wait(self._leave_s)
+        self._stopped = True
+        self._wake.set()
         self._thread.join(contract.HEARTBEAT_S)
         try:
             self._api.leave(self._worker.worker_id)
@@ -192,10 +204,16 @@ class Agent:
 
     def _beat_until_stopped(self) -> None:
         while not self._stopped:
-            self._wake.wait(_JOIN_BEAT_S if self._joining else contract.HEARTBEAT_S)
+            self._wake.wait(self._pause_s)
             self._joining = self._wake.is_set()  # right after it registered; the next beat makes it count
             self._wake.clear()
             self._beat()
+
+    @property
+    def _pause_s(self) -> float:
+        if self._stopping:
+            return _LEAVE_BEAT_S
+        return _JOIN_BEAT_S if self._joining else contract.HEARTBEAT_S
 
     def _beat(self) -> None:
         heartbeat = contract.Heartbeat(
@@ -206,13 +224,17 @@ class Agent:
             reply = self._api.heartbeat(self._worker.worker_id, heartbeat)
         except Unavailable as error:
             log.warning("heartbeat.failed", cause=str(error))
+            self._departed.set()  # nobody is there to wait for
         except Refused as error:
             log.warning("heartbeat.refused", cause=str(error))
-            if error.status in (404, 410) and not self._stopped:
+            self._departed.set()
+            if error.status in (404, 410) and not self._stopping:
                 self._register()
         else:
             self._leases.heard(sent_at)
             self._leases.abandon(reply.abandon)
+            if reply.departed:
+                self._departed.set()
 
 
 def _attempts(going: Callable[[], bool]) -> Iterator[None]:

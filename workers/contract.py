@@ -60,6 +60,7 @@ class Heartbeat(Message):
 
 class HeartbeatReply(Message):
     abandon: list[UUID] = Field(description="leases that are no longer this worker's: stop their work, release nothing")
+    departed: bool = Field(False, description="the worker said that it leaves, and may go: its capacity is not counted")
 
 
 class Grant(Message):

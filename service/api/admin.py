@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import TypeVar
 
 from fastapi import APIRouter, Response
 from sqlalchemy import select
 
-from service import audit, capacity, cells, clock, fleet, keys, quotas, sites
+from service import audit, capacity, cells, clock, counters, fleet, keys, quotas, roles, sites
 from service.api import schemas
-from service.api.dependencies import AdminReader, AdminWriter, Idempotent, Page, Session, Version
+from service.api.dependencies import (
+    AdminReader,
+    AdminWriter,
+    Idempotent,
+    Page,
+    QuotaEditor,
+    QuotaLister,
+    QuotaReader,
+    Session,
+    Version,
+)
 from service.api.problems import documented
 from service.api.routing import StrictRoute
 from service.errors import Invalid, NotFound
 from service.ids import show
-from service.models import Audit, CapacityEpoch, Cell, Commitment, Key, Site, Worker
+from service.models import Audit, CapacityEpoch, Cell, Commitment, Key, QuotaNode, Site, Worker
 from service.pages import page
 
 router = APIRouter(prefix="/admin", tags=["admin"], route_class=StrictRoute, responses=documented(401, 403, 422))
@@ -35,11 +45,13 @@ async def list_cells(session: Session, caller: AdminReader, paging: Page) -> sch
 async def create_cell(
     session: Session, caller: AdminWriter, idempotent: Idempotent, request: schemas.CellCreate
 ) -> Response:
-    """A new cell with its leaf in the quota tree; make keys for it with POST /v1/admin/keys."""
+    """A new cell with its leaf in the quota tree; make keys for it with POST /v1/admin/keys. In a group it begins with
+    the group's longest loan."""
 
     async def create() -> tuple[schemas.Cell, str]:
-        cell = await cells.create(session, name=request.name, weight=request.weight)
-        audit.record(session, caller, "cell.create", cell.name, weight=request.weight)
+        group = await _referred(quotas.find_group(session, request.group), "body.group") if request.group else None
+        cell = await cells.create(session, name=request.name, weight=request.weight, group=group)
+        audit.record(session, caller, "cell.create", cell.name, weight=request.weight, group=request.group)
         return _cell(cell), f"/v1/admin/cells/{show('cell', cell.id)}"
 
     return await idempotent.once(201, create)
@@ -69,31 +81,35 @@ async def list_keys(session: Session, caller: AdminReader, paging: Page) -> sche
 async def create_key(
     session: Session, caller: AdminWriter, idempotent: Idempotent, request: schemas.KeyCreate
 ) -> Response:
-    """A new key of a cell, of a site's workers, or (neither) of an operator. The secret is shown this once.
+    """A new key of a cell, of a site's workers, of a group's steward for a term, or (none of them) of an operator. The
+    secret is shown this once.
 
     With an Idempotency-Key the answer is kept without the secret, so the same request again shows no secret.
     """
-    secret = ""
 
     async def create() -> tuple[schemas.KeyWithSecret, str]:
-        nonlocal secret
         cell = await _referred(cells.find(session, request.cell), "body.cell") if request.cell else None
         site = await _referred(sites.find(session, request.site), "body.site") if request.site else None
+        group = (
+            await _referred(quotas.find_group(session, request.steward_of), "body.steward_of")
+            if request.steward_of
+            else None
+        )
         key, secret = await keys.create(
-            session, cell=cell, site=site, scopes=request.scopes, label=request.label, expires_at=request.expires_at
+            session,
+            cell=cell,
+            site=site,
+            steward_of=group,
+            scopes=request.scopes,
+            label=request.label,
+            expires_at=request.expires_at,
         )
         await session.refresh(key)
         audit.record(session, caller, "key.create", show("key", key.id), scopes=key.scopes)
         shown = _key(key, await _owners(session))
-        return schemas.KeyWithSecret(**shown.model_dump(), secret=""), f"/v1/admin/keys/{shown.id}"
+        return schemas.KeyWithSecret(**shown.model_dump(), secret=secret), f"/v1/admin/keys/{shown.id}"
 
-    answer = await idempotent.once(201, create)
-    if not secret:
-        return answer
-    whole = schemas.KeyWithSecret.model_validate_json(bytes(answer.body)).model_copy(update={"secret": secret})
-    return Response(
-        whole.model_dump_json(), 201, headers={"Location": answer.headers["location"]}, media_type="application/json"
-    )
+    return await idempotent.once(201, create, shown_once="secret")
 
 
 @router.delete("/keys/{key_id}", status_code=204, responses=documented(404))
@@ -113,7 +129,7 @@ async def _referred(found: Awaitable[T], field: str) -> T:
 
 async def _owners(session: Session) -> dict[object, str]:
     names: dict[object, str] = {}
-    for table in (Cell, Site):
+    for table in (Cell, Site, QuotaNode):
         names.update((await session.execute(select(table.id, table.name))).all())
     return names
 
@@ -123,6 +139,7 @@ def _key(key: Key, owners: dict[object, str]) -> schemas.Key:
         id=show("key", key.id),
         cell=owners.get(key.cell_id),
         site=owners.get(key.site_id),
+        steward_of=owners.get(key.steward_of),
         scopes=key.scopes,
         label=key.label,
         created_at=key.created_at,
@@ -135,23 +152,26 @@ def _key(key: Key, owners: dict[object, str]) -> schemas.Key:
 
 
 @router.get("/quotas")
-async def list_quotas(session: Session, caller: AdminReader) -> schemas.Page[schemas.Quota]:
-    """The whole entitlement tree, the root first: what is set, and what follows from it now."""
+async def list_quotas(session: Session, caller: QuotaLister) -> schemas.Page[schemas.Quota]:
+    """The whole entitlement tree, the root first, or of a steward what is below its group: what is set, and what
+    follows from it now."""
     row = await capacity.commitment(session)
     now = await clock.now(session)
-    shown = [quotas.show_quota(node, now=now, half_life_s=row.half_life_s) for node in await quotas.tree(session)]
+    own = await roles.nodes(session, caller, roles.Act.READ)
+    nodes = [node for node in await quotas.tree(session) if node.id in own]
+    shown = [quotas.show_quota(node, row, now=now) for node in nodes]
     return schemas.Page[schemas.Quota](items=shown, next_cursor=None)
 
 
 @router.get("/quotas/{quota_id}", responses=documented(404))
-async def get_quota(session: Session, caller: AdminReader, quota_id: str, response: Response) -> schemas.Quota:
+async def get_quota(session: Session, caller: QuotaReader, quota_id: str, response: Response) -> schemas.Quota:
     return await _quota(session, quota_id, response)
 
 
 @router.patch("/quotas/{quota_id}", responses=documented(400, 404, 412, 413, 415, 428))
 async def edit_quota(
     session: Session,
-    caller: AdminWriter,
+    caller: QuotaEditor,
     quota_id: str,
     version: Version,
     request: schemas.QuotaPatch,
@@ -164,11 +184,21 @@ async def edit_quota(
     return await _quota(session, quota_id, response)
 
 
+@router.post("/quotas/{quota_id}:thaw", responses=documented(404))
+async def thaw_quota(session: Session, caller: AdminWriter, quota_id: str, response: Response) -> schemas.Quota:
+    """Set the counter of a frozen node to what its leases hold, and let items start below it again. A node that is not
+    frozen stays as it is."""
+    changed = await counters.thaw(session, quota_id)
+    if changed:
+        audit.record(session, caller, "quota.thaw", quota_id, **changed)
+    return await _quota(session, quota_id, response)
+
+
 async def _quota(session: Session, quota_id: str, response: Response) -> schemas.Quota:
     node = await quotas.get(session, quota_id)
     response.headers["ETag"] = f'"{node.version}"'
     row = await capacity.commitment(session)
-    return quotas.show_quota(node, now=await clock.now(session), half_life_s=row.half_life_s)
+    return quotas.show_quota(node, row, now=await clock.now(session))
 
 
 @router.get("/commitment")
@@ -182,7 +212,7 @@ async def edit_commitment(
     session: Session, caller: AdminWriter, version: Version, request: schemas.CommitmentPatch, response: Response
 ) -> schemas.Commitment:
     """Edit the share; send the ETag that you read as If-Match. A new limit begins a capacity epoch."""
-    changed = await quotas.change_commitment(session, request, version=version, now=await clock.now(session))
+    changed = await quotas.change_commitment(session, caller, request, version=version, now=await clock.now(session))
     if changed:
         audit.record(session, caller, "commitment.edit", "commitment", **changed)
     return await _commitment(session, await capacity.commitment(session), response)
@@ -191,15 +221,24 @@ async def edit_commitment(
 async def _commitment(session: Session, row: Commitment, response: Response) -> schemas.Commitment:
     response.headers["ETag"] = f'"{row.version}"'
     root = (await quotas.tree(session))[0]
+    now = await clock.now(session)
+    debt = await capacity.debt(session, now=now)
     return schemas.Commitment(
         numerator=row.numerator,
         denominator=row.denominator,
         capacity_mc=row.capacity_mc,
         limit_mc=row.limit_mc,
+        leaving_mc=row.leaving_mc,
+        grants_mc=capacity.limit_of_grants(row, now=now),
         used_mc=root.used_mc,
+        debt=schemas.Debt.model_validate(debt) if debt else None,
         epoch=row.epoch,
         version=row.version,
         half_life_s=row.half_life_s,
+        shares_visible=row.shares_visible,
+        debt_since=row.debt_since,
+        cooldown_s=row.cooldown_s,
+        small_pool=quotas.show_small_pool(row),
     )
 
 
@@ -220,7 +259,7 @@ async def list_epochs(session: Session, caller: AdminReader, paging: Page) -> sc
 async def list_sites(session: Session, caller: AdminReader, paging: Page) -> schemas.Page[schemas.Site]:
     rows, cursor = await page(session, select(Site), Site.id, cursor=paging.cursor, limit=paging.limit)
     workers = await fleet.live(session)
-    return schemas.Page[schemas.Site](items=[_site(row, workers) for row in rows], next_cursor=cursor)
+    return schemas.Page[schemas.Site](items=[sites.show_site(row, workers) for row in rows], next_cursor=cursor)
 
 
 @router.post("/sites", status_code=201, response_model=schemas.Site, responses=documented(400, 409, 413, 415))
@@ -232,28 +271,22 @@ async def create_site(
     async def create() -> tuple[schemas.Site, str]:
         site = await sites.create(session, name=request.name, redis_url=request.redis_url, store_url=request.store_url)
         audit.record(session, caller, "site.create", site.name, store_url=site.store_url)
-        return _site(site, []), f"/v1/admin/sites/{site.name}"
+        return sites.show_site(site, []), f"/v1/admin/sites/{site.name}"
 
     return await idempotent.once(201, create)
 
 
 @router.get("/sites/{name}", responses=documented(404))
 async def get_site(session: Session, caller: AdminReader, name: str) -> schemas.Site:
-    return _site(await sites.find(session, name), await fleet.live(session))
+    return sites.show_site(await sites.find(session, name), await fleet.live(session))
 
 
-def _site(site: Site, workers: Sequence[Worker]) -> schemas.Site:
-    """The broker's address stays inside: it may hold a password."""
-    own = [worker for worker in workers if worker.site_id == site.id]
-    return schemas.Site(
-        id=show("site", site.id),
-        name=site.name,
-        store_url=site.store_url,
-        state=site.state,
-        workers=len(own),
-        slots=sum(worker.slots for worker in own),
-        created_at=site.created_at,
-    )
+@router.get("/workers/{worker}", responses=documented(404))
+async def get_worker(session: Session, caller: AdminReader, worker: str) -> schemas.Worker:
+    """By id, or by name while it lives."""
+    row = await fleet.find(session, worker)
+    site = await session.get_one(Site, row.site_id)
+    return fleet.show_worker(row, site, busy=(await fleet.busy_slots(session)).get(row.id, 0))
 
 
 @router.get("/workers")
@@ -262,23 +295,8 @@ async def list_workers(session: Session, caller: AdminReader, paging: Page) -> s
     rows, cursor = await page(
         session, select(Worker), Worker.id, cursor=paging.cursor, limit=paging.limit, descending=True
     )
-    busy, names = await fleet.busy_slots(session), await _owners(session)
-    shown = [
-        schemas.Worker(
-            id=show("worker", row.id),
-            name=row.name,
-            site=names[row.site_id],
-            state=row.state,
-            slots=row.slots,
-            busy=busy.get(row.id, 0),
-            contributes_mc=row.contributes_mc,
-            memory_mb=row.memory_mb,
-            runtime=row.runtime,
-            registered_at=row.registered_at,
-            seen_at=row.seen_at,
-        )
-        for row in rows
-    ]
+    busy, at = await fleet.busy_slots(session), {site.id: site for site in await session.scalars(select(Site))}
+    shown = [fleet.show_worker(row, at[row.site_id], busy=busy.get(row.id, 0)) for row in rows]
     return schemas.Page[schemas.Worker](items=shown, next_cursor=cursor)
 
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service import catalogue, clock, db, logs
 from service.api import (
     admin,
+    departures,
     environments,
     groups,
     health,
@@ -25,10 +26,12 @@ from service.api import (
     me,
     policies,
     problems,
+    queue,
     runs,
     splits,
     subsets,
     tables,
+    webhooks,
 )
 from service.api.dependencies import Parts
 from service.ids import new_id
@@ -77,7 +80,20 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.add_middleware(RequestId)
     public = APIRouter(prefix="/v1")
-    for module in (environments, splits, subsets, tables, policies, runs, groups, me, admin):
+    for module in (
+        environments,
+        splits,
+        subsets,
+        tables,
+        policies,
+        runs,
+        groups,
+        me,
+        queue,
+        webhooks,
+        admin,
+        departures,
+    ):
         public.include_router(module.router)
     app.include_router(public)
     app.include_router(internal.router)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from service import keys
+from service import keys, roles
 from service.api.schemas import VISIBLE, Name
 from service.db import Sessions, Wakeups
 from service.errors import Forbidden, Invalid, PreconditionFailed, PreconditionRequired, Unauthenticated
@@ -22,6 +22,7 @@ from service.models import IdempotencyKey, Site
 from service.pages import MAX_LIMIT
 from service.presence import Presence
 from service.releases import Releases
+from service.roles import Act
 from service.settings import Settings
 
 bearer = HTTPBearer(auto_error=False, description="A key such as wp_…; see POST /v1/admin/keys")
@@ -89,6 +90,26 @@ def scoped(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
     return require
 
 
+def may(act: Act) -> Callable[[Caller], Awaitable[Caller]]:
+    """A dependency: the caller, who may do this to some quota nodes; see `roles`."""
+
+    async def require(caller: Annotated[Caller, Depends(get_caller)]) -> Caller:
+        roles.require_scope(caller, act)
+        return caller
+
+    return require
+
+
+def may_there(act: Act) -> Callable[[Caller, AsyncSession, str], Awaitable[Caller]]:
+    """A dependency: the caller, who may do this to the quota node in the path."""
+
+    async def require(caller: Annotated[Caller, Depends(get_caller)], session: Session, quota_id: str) -> Caller:
+        await roles.require(session, caller, act, quota_id)
+        return caller
+
+    return require
+
+
 EnvironmentReader = Annotated[Caller, Depends(scoped("environments:read"))]
 SubsetWriter = Annotated[Caller, Depends(scoped("subsets:write"))]
 RunReader = Annotated[Caller, Depends(scoped("runs:read"))]
@@ -96,6 +117,11 @@ RunWriter = Annotated[Caller, Depends(scoped("runs:write"))]
 AdminReader = Annotated[Caller, Depends(scoped("admin:read"))]
 AdminWriter = Annotated[Caller, Depends(scoped("admin:write"))]
 Steward = Annotated[Caller, Depends(scoped("splits:write"))]
+ShareReader = Annotated[Caller, Depends(may(Act.SEE))]
+QuotaLister = Annotated[Caller, Depends(may(Act.READ))]
+QuotaReader = Annotated[Caller, Depends(may_there(Act.READ))]
+QuotaEditor = Annotated[Caller, Depends(may_there(Act.EDIT))]
+WebhookOwner = Annotated[Caller, Depends(may(Act.HEAR))]
 Authenticated = Annotated[Caller, Depends(get_caller)]
 
 
@@ -205,8 +231,11 @@ class Idempotency:
     ) -> None:
         self._request, self._session, self._caller, self._key = request, session, caller, idempotency_key
 
-    async def once(self, status: int, create: Callable[[], Awaitable[tuple[BaseModel, str]]]) -> Response:
-        """`create` makes the thing and answers (body, location). With a known key nothing is made.
+    async def once(
+        self, status: int, create: Callable[[], Awaitable[tuple[BaseModel, str]]], *, shown_once: str | None = None
+    ) -> Response:
+        """`create` makes the thing and answers (body, location). With a known key nothing is made, and the field
+        `shown_once` of the answer is empty: what is in it is not kept.
 
         Raises
         ------
@@ -227,8 +256,10 @@ class Idempotency:
         row = await self._session.get_one(IdempotencyKey, (self._caller.cell_id or self._caller.key_id, self._key))
         if new:
             body, location = await create()
-            row.status, row.body, row.location = status, body.model_dump_json(), location
-        elif row.request_sha256 != fingerprint:
+            kept = body.model_copy(update={shown_once: ""}) if shown_once else body
+            row.status, row.body, row.location = status, kept.model_dump_json(), location
+            return _answer(status, body.model_dump_json(), location)
+        if row.request_sha256 != fingerprint:
             raise Invalid(
                 "this Idempotency-Key came before with another request",
                 errors=[("header.idempotency-key", "use a new one")],

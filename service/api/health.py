@@ -1,4 +1,5 @@
-"""Whether the API lives, and whether the pool can work. For load balancers and `up`; needs no key."""
+"""Whether the API lives, and whether the pool can work: for load balancers and `up`, without a key. Figures of the pool
+are for operators: how much others have queued is no cell's business."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import func, select
 
 from service import capacity, fleet
-from service.api.dependencies import Session
+from service.api.dependencies import AdminReader, Session
 from service.api.problems import documented
 from service.api.routing import StrictRoute
 from service.models import QuotaNode, WorkerState, WorkItem
@@ -31,9 +32,10 @@ async def readyz(session: Session) -> dict[str, Any]:
     return {"status": "ready", "workers": len(active), "slots": sum(worker.slots for worker in active)}
 
 
-@router.get("/metrics", response_class=Response)
-async def metrics(session: Session) -> Response:
-    """Prometheus text. Counts of the pool; nothing of a single cell."""
+@router.get("/metrics", response_class=Response, responses=documented(401, 403))
+async def metrics(session: Session, caller: AdminReader) -> Response:
+    """Prometheus text. Counts of the pool; nothing of a single cell. Give Prometheus an operator's key with the scope
+    admin:read."""
     registry = CollectorRegistry()
     row = await capacity.commitment(session)
     used = await session.scalar(select(QuotaNode.used_mc).where(QuotaNode.kind == "root"))

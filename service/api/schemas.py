@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from base64 import b64decode
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar, get_args
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -759,6 +760,12 @@ class Explanation(Out):
     node: str | None = Field(description="name of the quota node that blocks, on the way from the cell to the root")
     deficit: int = Field(description="by how much it does")
     unit: Literal["mc", "core_ms", "ms", "MB"] | None = Field(description="of the deficit")
+    pool_needed_mc: int | None = Field(
+        description="COMMITMENT_BELOW_ONE_SLOT: the pool capacity whose committed share is enough for it"
+    )
+    expected_end: datetime | None = Field(
+        description="CAPACITY_DEBT: when no more will be in use than is committed, by the estimates of what runs"
+    )
     ahead: int = Field(description="items of this cell that come before it")
     changes: list[Change] = Field(
         description="together they would let it start now; none where only its turn has not come"
@@ -822,6 +829,14 @@ class Report(Out):
 # --- me, quotas and usage
 
 
+class SmallPool(Out):
+    """An exception that an operator made for a pool whose committed share is less than these slots."""
+
+    min_slots: int = Field(description="so many are committed, as far as the pool has them")
+    until: datetime
+    by: str = Field(description="the key of its author")
+
+
 class Me(Out):
     """What this key's cell may use and uses. Compute is in millicores (mc): 1000 mc is one core."""
 
@@ -840,6 +855,7 @@ class Me(Out):
     used_core_ms: int = Field(description="compute charged since the cell exists, core-milliseconds")
     decayed_core_ms: float = Field(description="the same, halved every half-life; orders cells")
     held: bool
+    small_pool: SmallPool | None
 
 
 # --- admin
@@ -848,6 +864,9 @@ class Me(Out):
 class CellCreate(In):
     name: Name
     weight: int = Field(1, ge=1, le=1_000_000, description="share among siblings")
+    group: Label | None = Field(
+        None, description="a group's name or quota id, such as `guests`; without one it is at the top of the tree"
+    )
 
 
 class Cell(Out):
@@ -857,8 +876,11 @@ class Cell(Out):
 
 
 class KeyCreate(In):
-    cell: Label | None = Field(None, description="a cell's id or name; a key without a cell and site is an operator's")
+    cell: Label | None = Field(None, description="a cell's id or name; a key without any owner is an operator's")
     site: Label | None = Field(None, description="a site's name: the key its workers use")
+    steward_of: Label | None = Field(
+        None, description="a group's name or quota id: the key edits what is below it, until `expires_at`"
+    )
     scopes: (
         list[
             Literal[
@@ -871,18 +893,23 @@ class KeyCreate(In):
                 "admin:read",
                 "admin:write",
                 "splits:write",
+                "quotas:read",
+                "quotas:write",
             ]
         ]
         | None
     ) = Field(None, description="default: all that fit the owner, but `evaluate` and `trajectories`")
     label: Label | None = None
-    expires_at: Annotated[datetime | None, Field(strict=False)] = None
+    expires_at: Annotated[datetime | None, Field(strict=False, description="a steward's key needs one: its term")] = (
+        None
+    )
 
 
 class Key(Out):
     id: str
     cell: str | None
     site: str | None
+    steward_of: str | None = Field(description="name of the group whose steward it is")
     scopes: list[str]
     label: str | None
     created_at: datetime
@@ -906,16 +933,22 @@ class Quota(Out):
     borrowing_limit_mc: int | None = Field(description="null: unlimited")
     lending_limit_mc: int | None = Field(description="null: unlimited")
     max_loan_ms: int | None = Field(description="longest item that it may run beyond its nominal; null: unlimited")
+    reclaim_first: bool = Field(description="whether its sessions on a loan are asked back before those of others")
     window_budget_core_ms: int | None
     state: Literal["active", "hold", "hold_and_drain"]
+    frozen: str | None = Field(
+        description="how its counter was found to differ from its leases: nothing starts below it until it is thawed"
+    )
     version: int = Field(description="for If-Match")
     nominal_mc: int = Field(description="effective: whole slots at the present capacity")
     used_mc: int
     used_core_ms: int
     decayed_core_ms: float
+    small_pool: SmallPool | None = Field(description="an exception that the nominal follows from; null: none")
 
 
 Limit = Annotated[int, Field(ge=0, lt=2**53)]
+Moment = Annotated[AwareDatetime, Field(strict=False)]
 
 
 class QuotaPatch(In):
@@ -930,6 +963,21 @@ class QuotaPatch(In):
     max_loan_ms: Limit | None = Field(
         None, description="longest item, by its time limit, that it may run beyond its nominal"
     )
+    reclaim_first: bool = Field(False, description="ask its sessions on a loan back before those of others")
+
+
+SharesVisible = Literal["own", "groups", "cells"]
+SHARES_VISIBLE = (
+    "what a cell sees of the shares of others: own (all others as one), groups (each group as one), cells (each cell)"
+)
+
+
+class Debt(Out):
+    """More is in use than is committed since capacity was lost. Nothing is granted until that is over."""
+
+    mc: int = Field(description="how much more")
+    expected_end: datetime = Field(description="by the estimates of what runs")
+    latest_end: datetime = Field(description="by the time limits of what runs")
 
 
 class Commitment(Out):
@@ -937,16 +985,29 @@ class Commitment(Out):
     denominator: int
     capacity_mc: int = Field(description="live capacity that active workers stand for")
     limit_mc: int = Field(description="floor(numerator * capacity / denominator)")
+    leaving_mc: int = Field(description="of the capacity: of workers that drain")
+    grants_mc: int = Field(description="the limit that counts for new grants: what it will be without those workers")
     used_mc: int
+    debt: Debt | None = Field(description="null: no more is in use than is committed")
     epoch: int
     version: int
     half_life_s: int
+    shares_visible: SharesVisible = Field(description=SHARES_VISIBLE)
+    debt_since: datetime | None = Field(description="since when more runs than the limit allows; null: it does not")
+    cooldown_s: int = Field(description="so long a cell that got back what it had lent lends nothing")
+    small_pool: SmallPool | None
 
 
 class CommitmentPatch(In):
+    min_slots: int | None = Field(
+        None, ge=0, le=1000, description="commit so many slots to a pool too small for its share; 0 ends the exception"
+    )
+    min_slots_until: Moment | None = Field(None, description="when the exception ends; it must have an end")
+    cooldown_s: int | None = Field(None, ge=0, le=3600)
     numerator: int | None = Field(None, ge=0, le=1_000_000)
     denominator: int | None = Field(None, ge=1, le=1_000_000)
     half_life_s: int | None = Field(None, ge=1, le=10**9)
+    shares_visible: SharesVisible | None = Field(None, description=SHARES_VISIBLE)
 
 
 class CapacityEpoch(Out):
@@ -954,6 +1015,7 @@ class CapacityEpoch(Out):
     at: datetime
     capacity_mc: int
     limit_mc: int
+    min_slots: int = Field(description="that an exception committed at least; 0: none")
     cause: str
 
 
@@ -967,7 +1029,7 @@ class Site(Out):
     id: str
     name: str
     store_url: str
-    state: Literal["active", "cordoned"]
+    state: Literal["active", "cordoned", "drained"] = Field(description="what operators want of it")
     workers: int
     slots: int
     created_at: datetime
@@ -977,7 +1039,11 @@ class Worker(Out):
     id: str
     name: str
     site: str
-    state: Literal["joining", "active", "draining", "lost", "left"]
+    state: Literal["joining", "active", "draining", "drained", "lost", "left"] = Field(
+        description="its capacity counts while it is active or draining"
+    )
+    cordoned: bool = Field(description="nothing new starts there, because of itself or of its site")
+    departs_at: datetime | None = Field(description="when a worker that drains goes at the latest")
     slots: int
     busy: int
     contributes_mc: int
@@ -987,6 +1053,12 @@ class Worker(Out):
     seen_at: datetime
 
 
+class Drain(In):
+    departs_at: Moment | None = Field(
+        None, description="when it goes, whatever runs there then; null: as soon as what runs has ended"
+    )
+
+
 class AuditEntry(Out):
     id: int
     at: datetime
@@ -994,6 +1066,96 @@ class AuditEntry(Out):
     action: str
     target: str
     change: dict[str, Any]
+
+
+# --- queue and shares
+
+
+class QueueEntry(Out):
+    """How an unfinished run stands in the queue. What is counted are work items."""
+
+    run: str
+    name: str | None
+    cell: str
+    running: int
+    waiting: int
+    reason: str | None = Field(
+        description="why the next one waits, one of docs/decisions/0018-quotas.md; null: nothing does, or it is about "
+        "to start",
+        examples=["BEHIND_OTHERS"],
+    )
+    slurm: str | None = Field(description="Slurm's name of the reason, where it has one", examples=["Priority"])
+    ahead: int = Field(description="waiting ones of its cell that come before its next")
+    since: datetime = Field(description="when the run was submitted")
+
+
+class Share(Out):
+    """A node of the entitlement tree, or several as one: what it is entitled to and what it uses. Compute is in
+    millicores (mc)."""
+
+    name: str = Field(description="`(others)`: all that is not shown by itself")
+    kind: Literal["root", "group", "cell", "others"]
+    depth: int = Field(description="0 of the root; a row belongs to the nearest one before it of less depth")
+    weight: int | None = Field(description="share among its siblings in the tree; null of others")
+    share_mc: float = Field(description="entitlement at the present capacity, exactly")
+    nominal_mc: int = Field(description="the same in whole slots, now")
+    used_mc: int
+    borrowed_mc: int = Field(description="in use above nominal_mc")
+    used_core_ms: int = Field(description="compute charged since it exists, core-milliseconds")
+    decayed_core_ms: float = Field(description="the same, halved every half-life")
+    order: int = Field(
+        description="place among the rows beside it, by decayed use over share: of those that wait, 1 goes first"
+    )
+
+
+# --- webhooks
+
+
+WebhookEvent = Literal["budget.nearly_spent", "budget.spent", "hold.set", "hold.released", "debt.began", "debt.ended"]
+"""80 % and 100 % of a window's budget; a hold of a node; more runs than the limit allows after capacity was lost."""
+DeliveryState = Literal["waiting", "delivered", "dead"]
+
+
+class WebhookCreate(In):
+    url: Annotated[str, StringConstraints(pattern=VISIBLE, max_length=2000)] = Field(
+        description="http or https; redirects are not followed", examples=["https://example.org/worldpool"]
+    )
+    events: list[WebhookEvent] = Field(list(get_args(WebhookEvent)), min_length=1, max_length=6)
+
+    @field_validator("events")
+    @classmethod
+    def _once(cls, events: list[str]) -> list[str]:
+        return list(dict.fromkeys(events))
+
+
+class Webhook(Out):
+    id: str
+    node: str = Field(description="name of the quota node whose events, and those below it, it is told")
+    url: str
+    events: list[WebhookEvent]
+    created_by: str = Field(description="the key that registered it")
+    waiting: int = Field(description="events that are still to be sent")
+    delivered: int = Field(description="events of the last 30 days that arrived")
+    dead: int = Field(description="events of the last 30 days that were given up")
+    created_at: datetime
+
+
+class WebhookWithSecret(Webhook):
+    secret: str = Field(description="what deliveries are signed with; shown once")
+
+
+class Delivery(Out):
+    """An event and what became of it."""
+
+    id: str = Field(description="of the event, the same at every attempt and for every webhook")
+    event: WebhookEvent
+    state: DeliveryState
+    attempts: int
+    failure: str | None = Field(description="why the last attempt failed")
+    content: dict[str, Any] = Field(description="what is sent")
+    created_at: datetime
+    due_at: datetime | None = Field(description="next attempt")
+    delivered_at: datetime | None
 
 
 # --- splits

@@ -22,8 +22,10 @@ class Reason(StrEnum):
     """Why an item waits. Closed: every waiting item has exactly one."""
 
     NO_WORKERS = "NO_WORKERS"
+    WORKERS_CORDONED = "WORKERS_CORDONED"
     COMMITMENT_BELOW_ONE_SLOT = "COMMITMENT_BELOW_ONE_SLOT"
     CAPACITY_DEBT = "CAPACITY_DEBT"
+    FROZEN = "FROZEN"
     HELD = "HELD"
     BUDGET_SPENT = "BUDGET_SPENT"
     LOAN_TOO_LONG = "LOAN_TOO_LONG"
@@ -53,10 +55,12 @@ class Node:
     used_mc: int
     usage_core_ms: float  # decayed to the snapshot's time, work in flight charged at its estimate
     drains: bool = False  # what can be recalled of its subtree is
+    reclaim_first: bool = False  # its loans are recalled before those of others
     borrowing_limit_mc: int | None = None
     lending_limit_mc: int | None = None  # 0 while it cools down after a reclaim
     max_loan_ms: int | None = None  # the longest item that it may run beyond its nominal
     budget_left_core_ms: int | None = None  # of this window, estimates of what runs taken off
+    frozen: bool = False  # its counter was found to differ from its leases
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,10 @@ class Tree:
     what each child lends: min(lending limit, T(child)). It is negative where a node has borrowed.
     """
 
-    def __init__(self, nodes: Sequence[Node], limit_mc: int) -> None:
+    def __init__(self, nodes: Sequence[Node], limit_mc: int, *, leaving_mc: int = 0) -> None:
         self.nodes = {node.id: node for node in nodes}
         self.limit_mc = limit_mc
+        self.leaving_mc = leaving_mc
         self.held_mc = 0
         self.root = next(node.id for node in nodes if node.parent is None)
         self._used = {node.id: node.used_mc for node in nodes}
@@ -140,12 +145,16 @@ class Tree:
 
     def closed(self, leaf: UUID) -> Wait | None:
         """Why nothing of the leaf may start, whatever it is."""
+        lineage = (self.nodes[self.root], *self.path(leaf))
+        frozen = next((node for node in lineage if node.frozen), None)
+        if frozen:  # first: what follows from a counter is not to be trusted
+            return Wait(Reason.FROZEN, frozen.id)
         if self.limit_mc < SLOT_MC:
             return Wait(Reason.COMMITMENT_BELOW_ONE_SLOT, self.root, SLOT_MC - self.limit_mc)
-        debt = self._used[self.root] - self.limit_mc
+        debt = self._used[self.root] - self.limit_mc - self.leaving_mc
         if debt > 0:
             return Wait(Reason.CAPACITY_DEBT, self.root, debt)
-        held = next((node for node in self.path(leaf) if node.held), None)
+        held = next((node for node in lineage if node.held), None)
         return Wait(Reason.HELD, held.id) if held else None
 
     def refuses(self, leaf: UUID, mc: int, *, core_ms: int, longest_ms: int) -> Wait | None:
@@ -216,9 +225,14 @@ def _lent(node: Node, spare: int) -> int:
     return spare if node.lending_limit_mc is None else min(spare, node.lending_limit_mc)
 
 
-def limit_mc(capacity_mc: int, numerator: int, denominator: int) -> int:
-    """K = floor(p * C), exactly, in millicores."""
-    return numerator * capacity_mc // denominator
+def limit_mc(capacity_mc: int, numerator: int, denominator: int, *, min_slots: int = 0) -> int:
+    """K = floor(p * C), exactly, in millicores; at least so many slots, as far as the pool has them at all."""
+    return max(numerator * capacity_mc // denominator, min(min_slots * SLOT_MC, capacity_mc))
+
+
+def capacity_mc(limit_mc: int, numerator: int, denominator: int) -> int | None:
+    """The least C at which floor(p * C) is so much; None where nothing is committed."""
+    return -(-limit_mc * denominator // numerator) if numerator else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from service.scheduler.entitlement import SLOT_MC, Node, Reason, Tree, Wait
+from service.scheduler.entitlement import Node, Reason, Wait
 from service.scheduler.placement import Placement, Slots
-from service.scheduler.plan import Grant, Shape, Snapshot, plan
+from service.scheduler.plan import Grant, Plan, Shape, Snapshot, plan
 
 NEW_WORKER = UUID(int=0)
 """Stands for a worker that would have to come."""
@@ -21,6 +21,7 @@ class Lever(StrEnum):
     """What somebody can change so that an item starts."""
 
     RELEASE_HOLD = "RELEASE_HOLD"
+    LIFT_FREEZE = "LIFT_FREEZE"
     RAISE_BUDGET = "RAISE_BUDGET"
     RAISE_MAX_LOAN = "RAISE_MAX_LOAN"
     RAISE_BORROWING_LIMIT = "RAISE_BORROWING_LIMIT"
@@ -28,6 +29,7 @@ class Lever(StrEnum):
     ADD_SLOT = "ADD_SLOT"
     FREE_MEMORY = "FREE_MEMORY"
     ADD_WORKER = "ADD_WORKER"
+    UNCORDON = "UNCORDON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,10 @@ def explain(snapshot: Snapshot, leaf: UUID, shape: Shape) -> Explanation:
     """Of the next item of this shape that does not start by itself now."""
     decided = plan(snapshot, most=len(snapshot.pending) + 1)
     then = advanced(snapshot, decided.grants)
-    if all((item.leaf, item.shape) != (leaf, shape) for item in then.pending):
+    wait = _wait(decided, then, leaf, shape)
+    if wait is None:
         return Explanation(None, [])
     blocked = obstacle(then, leaf, shape)
-    wait = decided.parked.get((leaf, shape)) or blocked or Wait(Reason.BEHIND_OTHERS)
     amounts: dict[tuple[Lever, UUID | None], int] = {}
     while blocked is not None:
         change = _remedy(blocked, shape)
@@ -66,13 +68,25 @@ def explain(snapshot: Snapshot, leaf: UUID, shape: Shape) -> Explanation:
     return Explanation(wait, [Change(lever, node, amount) for (lever, node), amount in amounts.items()])
 
 
+def waits(snapshot: Snapshot, asked: Collection[tuple[UUID, Shape]]) -> dict[tuple[UUID, Shape], Wait | None]:
+    """The same without changes, of many leaves and shapes."""
+    decided = plan(snapshot, most=len(snapshot.pending) + 1)
+    then = advanced(snapshot, decided.grants)
+    return {(leaf, shape): _wait(decided, then, leaf, shape) for leaf, shape in asked}
+
+
+def _wait(decided: Plan, then: Snapshot, leaf: UUID, shape: Shape) -> Wait | None:
+    if all((item.leaf, item.shape) != (leaf, shape) for item in then.pending):
+        return None
+    return decided.parked.get((leaf, shape)) or obstacle(then, leaf, shape) or Wait(Reason.BEHIND_OTHERS)
+
+
 def obstacle(snapshot: Snapshot, leaf: UUID, shape: Shape) -> Wait | None:
     """Why such an item could not start if it were first in turn."""
-    tree = Tree(snapshot.nodes, snapshot.limit_mc)
-    core_ms = shape.estimate_ms * shape.mc // SLOT_MC
-    if not snapshot.workers:
-        return Wait(Reason.NO_WORKERS)
-    refused = tree.closed(leaf) or tree.refuses(leaf, shape.mc, core_ms=core_ms, longest_ms=shape.max_ms)
+    if snapshot.closed is not None:
+        return snapshot.closed
+    tree = snapshot.tree()
+    refused = tree.closed(leaf) or tree.refuses(leaf, shape.mc, core_ms=shape.core_ms, longest_ms=shape.max_ms)
     placed = refused or Placement(snapshot.workers).take(shape.memory_mb)
     return placed if isinstance(placed, Wait) else None
 
@@ -80,6 +94,7 @@ def obstacle(snapshot: Snapshot, leaf: UUID, shape: Shape) -> Wait | None:
 _LEVERS: Mapping[Reason, Lever] = MappingProxyType(
     {
         Reason.HELD: Lever.RELEASE_HOLD,
+        Reason.FROZEN: Lever.LIFT_FREEZE,
         Reason.BUDGET_SPENT: Lever.RAISE_BUDGET,
         Reason.LOAN_TOO_LONG: Lever.RAISE_MAX_LOAN,
         Reason.BORROWING_LIMIT: Lever.RAISE_BORROWING_LIMIT,
@@ -90,6 +105,7 @@ _LEVERS: Mapping[Reason, Lever] = MappingProxyType(
         Reason.NO_FREE_SLOT: Lever.ADD_SLOT,
         Reason.NO_FREE_MEMORY: Lever.FREE_MEMORY,
         Reason.NO_WORKERS: Lever.ADD_WORKER,
+        Reason.WORKERS_CORDONED: Lever.UNCORDON,
         Reason.NO_WORKER_LARGE_ENOUGH: Lever.ADD_WORKER,
     }
 )
@@ -106,11 +122,11 @@ def _remedy(wait: Wait, shape: Shape) -> Change:
 
 def advanced(snapshot: Snapshot, grants: Sequence[Grant]) -> Snapshot:
     """The snapshot after its grants."""
-    tree = Tree(snapshot.nodes, snapshot.limit_mc)
+    tree = snapshot.tree()
     taken = {grant.item for grant in grants}
     free = {worker.worker: worker for worker in snapshot.workers}
     for grant in grants:
-        tree.charge(grant.leaf, grant.shape.mc, grant.shape.estimate_ms * grant.shape.mc // SLOT_MC)
+        tree.charge(grant.leaf, grant.shape.mc, grant.shape.core_ms)
         worker = free[grant.worker]
         left = worker.memory_mb - grant.shape.memory_mb
         free[grant.worker] = replace(worker, slots=worker.slots - 1, memory_mb=left)
@@ -131,6 +147,8 @@ def applied(snapshot: Snapshot, change: Change) -> Snapshot:
             return _edited(more, root, lambda node: {"nominal_mc": node.nominal_mc + change.amount})
         case Lever.RELEASE_HOLD:
             return _edited(snapshot, change.node, lambda _: {"held": False, "drains": False})
+        case Lever.LIFT_FREEZE:
+            return _edited(snapshot, change.node, lambda _: {"frozen": False})
         case Lever.RAISE_BUDGET:
             return _edited(
                 snapshot,
@@ -152,6 +170,8 @@ def applied(snapshot: Snapshot, change: Change) -> Snapshot:
             open_ = [worker for worker in snapshot.workers if worker.slots > 0]
             first = max(open_, key=lambda worker: (worker.memory_mb, worker.worker))
             return _with(snapshot, replace(first, memory_mb=first.memory_mb + change.amount))
+        case Lever.UNCORDON:
+            return replace(snapshot, workers=snapshot.cordoned, cordoned=())
         case Lever.ADD_WORKER:
             return _with(snapshot, Slots(NEW_WORKER, 1, change.amount, change.amount))
 

@@ -16,9 +16,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, clock, db, fleet, leases, logs
+from service import capacity, claims, clock, counters, db, departures, fleet, leases, logs
 from service.db import Sessions
-from service.models import Lease, LeaseState, Worker, WorkItem
+from service.deliveries import Deliveries
+from service.models import LIVE, Lease, LeaseState, Worker, WorkerState, WorkItem
 from service.retention import Retention
 from service.scheduler import rounds
 from service.scheduler.publish import Publisher
@@ -42,19 +43,27 @@ async def step(sessions: Sessions) -> int:
 
 
 async def sweep(sessions: Sessions) -> None:
-    """Keep the deadlines: claims, silent workers and leases, the rotation of whole slots."""
+    """Check the counters, and keep the deadlines that have come."""
     async with sessions.begin() as session:
         await capacity.lock_root(session)
+        await counters.check(session)
         now = await clock.now(session)
-        accepting = await clock.accepting(session, now=now)
-        late = await leases.overdue(session, now=now, accepting=accepting)
-        if late:
-            log.info("lease.overdue", leases=len(late))
-            await leases.end(session, late, now=now)
-        if accepting:
-            await fleet.lose_silent(session, now=now)
-        if await _queue_not_empty(session):
-            await capacity.rotate(session, now=now)
+        await keep_deadlines(session, now=now, accepting=await clock.accepting(session, now=now))
+
+
+async def keep_deadlines(session: AsyncSession, *, now: datetime, accepting: bool) -> None:
+    """Of claims, silent workers and leases, departures, exceptions and the rotation of whole slots. Needs the root
+    lock."""
+    late = await leases.overdue(session, now=now, accepting=accepting)
+    if late:
+        log.info("lease.overdue", leases=len(late))
+        await leases.end(session, late, now=now)
+    if accepting:
+        await fleet.lose_silent(session, now=now)
+    await departures.depart(session, now=now)
+    await capacity.end_exception(session, now=now)
+    if await _queue_not_empty(session):
+        await capacity.rotate(session, now=now)
 
 
 async def next_deadline_s(sessions: Sessions) -> float:
@@ -66,14 +75,24 @@ async def next_deadline_s(sessions: Sessions) -> float:
         seen = await session.scalar(
             select(func.min(Lease.seen_at)).where(Lease.state.in_([LeaseState.RUNNING, LeaseState.DRAINING]))
         )
-        alive = await session.scalar(select(func.min(Worker.seen_at)).where(Worker.state.in_(fleet.LIVE)))
-        rotation = (await capacity.commitment(session)).rotated_at if await _queue_not_empty(session) else None
+        alive = await session.scalar(select(func.min(Worker.seen_at)).where(Worker.state.in_(LIVE)))
+        departure = await session.scalar(
+            select(func.min(Worker.departs_at)).where(Worker.state == WorkerState.DRAINING)
+        )
+        row = await capacity.commitment(session)
+        cooldown = timedelta(seconds=row.cooldown_s)
+        cooling = (await claims.reclaimed(session, since=now - cooldown)).values() if cooldown else ()
+        rotation = row.rotated_at if await _queue_not_empty(session) else None
     deadlines = [
         at + after
         for at, after in (
             (granted, timedelta(seconds=contract.CLAIM_DEADLINE_S)),
             (seen, ttl),
             (alive, ttl),
+            (departure, timedelta()),
+            (row.min_slots_until, timedelta()),
+            (min(cooling, default=None), cooldown),
+            (now if cooldown else None, cooldown),  # to see in time what begins to cool down meanwhile
             (rotation, capacity.ROTATION),
         )
         if at is not None
@@ -101,15 +120,21 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             if stop.is_set():
                 return
             log.info("scheduler.leads")
-            wake = asyncio.Event()
-            listener = asyncio.create_task(_listen(connection, wake))
-            retention = asyncio.create_task(Retention(sessions, timedelta(hours=settings.orphan_hours)).serve())
+            wake, deadlines = asyncio.Event(), asyncio.Event()
+            listener = asyncio.create_task(_listen(connection, wake, deadlines))
+            wakeups = db.Wakeups(settings.database_url, db.WEBHOOK)
+            works = (
+                Retention(sessions, timedelta(hours=settings.orphan_hours)).serve(),
+                wakeups.listen(),
+                Deliveries(sessions, wakeups, private=settings.webhook_private).serve(),
+            )
+            beside = [asyncio.create_task(work) for work in works]
             try:
-                await _loop(sessions, publisher, wake, stop, listener)
+                await _loop(sessions, publisher, wake, deadlines, stop, listener)
             finally:
-                listener.cancel()
-                retention.cancel()
-                await asyncio.gather(listener, retention, return_exceptions=True)
+                for task in (listener, *beside):
+                    task.cancel()
+                await asyncio.gather(listener, *beside, return_exceptions=True)
     finally:
         await engine.dispose()
 
@@ -126,19 +151,27 @@ async def _lead(connection: psycopg.AsyncConnection, stop: asyncio.Event) -> Non
         waiting.result()
 
 
-async def _listen(connection: psycopg.AsyncConnection, wake: asyncio.Event) -> None:
-    async for _ in connection.notifies():
+async def _listen(connection: psycopg.AsyncConnection, wake: asyncio.Event, deadlines: asyncio.Event) -> None:
+    async for notification in connection.notifies():
+        if notification.payload == db.SWEEP:
+            deadlines.set()
         wake.set()
 
 
 async def _loop(
-    sessions: Sessions, publisher: Publisher, wake: asyncio.Event, stop: asyncio.Event, listener: asyncio.Task[None]
+    sessions: Sessions,
+    publisher: Publisher,
+    wake: asyncio.Event,
+    deadlines: asyncio.Event,
+    stop: asyncio.Event,
+    listener: asyncio.Task[None],
 ) -> None:
     clock_s = asyncio.get_running_loop().time
     due = clock_s()
     while not stop.is_set():
         wake.clear()
-        if clock_s() >= due:
+        if clock_s() >= due or deadlines.is_set():
+            deadlines.clear()
             await sweep(sessions)
             due = clock_s() + await next_deadline_s(sessions)
         granted, published = await _act(sessions, publisher)

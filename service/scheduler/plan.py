@@ -9,7 +9,8 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -24,6 +25,11 @@ class Shape(NamedTuple):
     memory_mb: int
     estimate_ms: int
     max_ms: int
+
+    @property
+    def core_ms(self) -> int:
+        """What it is charged when it is granted."""
+        return self.estimate_ms * self.mc // SLOT_MC
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +52,30 @@ class Loan:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    limit_mc: int
+    limit_mc: int  # that counts for grants: less than is committed while workers are to leave
     epoch: int
     moves: int
     nodes: Sequence[Node]
     pending: Sequence[Pending]
     workers: Sequence[Slots]
     more: Collection[UUID] = ()  # leaves of whose items only the first are in `pending`
+    cordoned: Sequence[Slots] = ()  # workers that would be among `workers` if operators let them
+    leaving_mc: int = 0  # of the commitment, beyond the limit: goes with the workers that are to leave
+    claimed: Mapping[UUID, datetime] = field(default_factory=dict)  # since when leaves claim room
     stale: Collection[UUID] = ()  # leaves whose claim has stood for too long to keep room from others
     loans: Sequence[Loan] = ()  # oldest first; those that are already asked back are not among them
     recalled_mc: int = 0  # of leases that are asked back and still live
     most_recalls: int = 0  # so many more may be asked back now
+
+    def tree(self) -> Tree:
+        return Tree(self.nodes, self.limit_mc, leaving_mc=self.leaving_mc)
+
+    @property
+    def closed(self) -> Wait | None:
+        """Why nothing at all may start."""
+        if self.workers:
+            return None
+        return Wait(Reason.WORKERS_CORDONED if self.cordoned else Reason.NO_WORKERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +106,7 @@ class Plan:
 
 def plan(snapshot: Snapshot, *, most: int = 128) -> Plan:
     """Which items start now and where, who claims what comes free, and who gives back."""
-    tree = Tree(snapshot.nodes, snapshot.limit_mc)
+    tree = snapshot.tree()
     placement = Placement(snapshot.workers)
     lines = _lines(snapshot, tree)
     grants: list[Grant] = []
@@ -166,8 +185,7 @@ def _lines(snapshot: Snapshot, tree: Tree) -> dict[UUID, _Line]:
     lines: dict[UUID, _Line] = {}
     for item in snapshot.pending:
         if item.leaf not in lines:
-            closed = None if snapshot.workers else Wait(Reason.NO_WORKERS)
-            lines[item.leaf] = _Line(closed or tree.closed(item.leaf))
+            lines[item.leaf] = _Line(snapshot.closed or tree.closed(item.leaf))
         lines[item.leaf].add(item)
     return lines
 
@@ -177,12 +195,12 @@ def _first(tree: Tree, placement: Placement, leaf: UUID, line: _Line, *, entitle
     for shape in line.shapes():
         if entitled and not tree.entitled(leaf, shape.mc):
             continue
-        refused = tree.refuses(leaf, shape.mc, core_ms=_core_ms(shape), longest_ms=shape.max_ms)
+        refused = tree.refuses(leaf, shape.mc, core_ms=shape.core_ms, longest_ms=shape.max_ms)
         placed = refused or placement.take(shape.memory_mb)
         if isinstance(placed, Wait):
             line.parked[shape] = placed
             continue
-        tree.charge(leaf, shape.mc, _core_ms(shape))
+        tree.charge(leaf, shape.mc, shape.core_ms)
         return Grant(line.take(shape), leaf, placed, shape)
     return None
 
@@ -210,12 +228,12 @@ def _keep(tree: Tree, placement: Placement, claim: Claim) -> None:
 
 
 def _recalls(snapshot: Snapshot, tree: Tree, claimed_mc: int) -> list[UUID]:
-    """What is asked back: all of draining nodes; for claims, as much as they need, from those furthest beyond their
-    nominal, youngest first, and never below it."""
+    """What is asked back: all of draining nodes; for claims, as much as they need, from those that give back first,
+    then from those furthest beyond their nominal, youngest first, and never below it."""
     recalls: list[UUID] = []
     left: dict[UUID, list[Loan]] = {}
     for loan in snapshot.loans:
-        if any(node.drains for node in tree.path(loan.leaf)):
+        if any(node.drains for node in (tree.nodes[tree.root], *tree.path(loan.leaf))):
             recalls.append(loan.lease)
         else:
             left.setdefault(loan.leaf, []).append(loan)
@@ -225,7 +243,7 @@ def _recalls(snapshot: Snapshot, tree: Tree, claimed_mc: int) -> list[UUID]:
         able = [leaf for leaf, loans in left.items() if loans and loans[-1].mc <= beyond[leaf]]
         if not able:
             break
-        leaf = max(able, key=lambda leaf: (beyond[leaf], tree.nodes[leaf].name))
+        leaf = max(able, key=lambda leaf: (_goes_first(tree, leaf), beyond[leaf], tree.nodes[leaf].name))
         loan = left[leaf].pop()
         recalls.append(loan.lease)
         beyond[leaf] -= loan.mc
@@ -234,5 +252,5 @@ def _recalls(snapshot: Snapshot, tree: Tree, claimed_mc: int) -> list[UUID]:
     return recalls
 
 
-def _core_ms(shape: Shape) -> int:
-    return shape.estimate_ms * shape.mc // SLOT_MC
+def _goes_first(tree: Tree, leaf: UUID) -> bool:
+    return any(node.reclaim_first for node in tree.path(leaf))

@@ -30,7 +30,7 @@ async def play(session: AsyncSession, *, now: datetime, takers: leases.Takers | 
         The pool changed beside the lock; nothing was granted.
     """
     seen, decided = await decide(session, now=now)
-    await claims.remember(session, decided, await claims.open_since(session), now=now)
+    await claims.remember(session, decided, of=seen, now=now)
     if not decided.grants:
         return Round(0, 0, again=False)
     messages = await leases.grant(session, decided, of=seen, now=now, takers=takers)

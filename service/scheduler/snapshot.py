@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import and_, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import capacity, claims, clock, readers
-from service.models import Lease, LeaseState, NodeState, QuotaNode, Worker, WorkerState
+from service.models import Duty, Lease, LeaseState, NodeState, QuotaNode, Site, Worker, WorkerState
 from service.scheduler.bounds import Bounds, room
 from service.scheduler.entitlement import Node, Reason, decayed
 from service.scheduler.placement import Slots
@@ -27,23 +27,32 @@ async def read(session: AsyncSession, *, now: datetime, most: int = FEW) -> Snap
     """The pool at this moment. Of each leaf only the first `most` items, but what starts of them is what would start of
     all."""
     row = await capacity.commitment(session)
+    limit_mc = capacity.limit_of_grants(row, now=now)
     since = await claims.open_since(session)
     late = now - await claims.longest_wait(session) if since else now
+    cooldown = timedelta(seconds=row.cooldown_s)
+    cooling = await claims.reclaimed(session, since=now - cooldown) if cooldown else {}
     pending, more = await _pending(session, most=most, now=now)
+    workers, cordoned = await _workers(session)
     moves = await session.scalar(select(QuotaNode.moves).where(QuotaNode.kind == "root"))
     return Snapshot(
-        limit_mc=row.limit_mc,
+        limit_mc=limit_mc,
         epoch=row.epoch,
         moves=int(moves or 0),
-        nodes=await _nodes(session, now=now, half_life=timedelta(seconds=row.half_life_s)),
+        nodes=await _nodes(session, cooling, now=now, half_life=timedelta(seconds=row.half_life_s)),
         pending=pending,
-        workers=await _workers(session),
+        workers=workers,
+        cordoned=cordoned,
+        leaving_mc=row.limit_mc - limit_mc,
         more=more,
+        claimed=since,
         stale={leaf for leaf, at in since.items() if at < late},
     )
 
 
-async def _nodes(session: AsyncSession, *, now: datetime, half_life: timedelta) -> list[Node]:
+async def _nodes(
+    session: AsyncSession, cooling: Collection[UUID], *, now: datetime, half_life: timedelta
+) -> list[Node]:
     rows = await session.execute(
         select(
             QuotaNode.id,
@@ -58,6 +67,8 @@ async def _nodes(session: AsyncSession, *, now: datetime, half_life: timedelta) 
             QuotaNode.borrowing_limit_mc,
             QuotaNode.lending_limit_mc,
             QuotaNode.max_loan_ms,
+            QuotaNode.reclaim_first,
+            QuotaNode.frozen,
         )
     )
     return [
@@ -72,14 +83,17 @@ async def _nodes(session: AsyncSession, *, now: datetime, half_life: timedelta) 
             usage_core_ms=decayed(row.decayed_core_ms, row.decayed_at, now, half_life),
             drains=row.state == NodeState.HOLD_AND_DRAIN,
             borrowing_limit_mc=row.borrowing_limit_mc,
-            lending_limit_mc=row.lending_limit_mc,
+            lending_limit_mc=0 if row.id in cooling else row.lending_limit_mc,
             max_loan_ms=row.max_loan_ms,
+            reclaim_first=row.reclaim_first,
+            frozen=row.frozen is not None,
         )
         for row in rows
     ]
 
 
-async def _workers(session: AsyncSession) -> list[Slots]:
+async def _workers(session: AsyncSession) -> tuple[list[Slots], list[Slots]]:
+    """Those that may be given items, and those that are cordoned, by themselves or with their site."""
     held = (
         select(Lease.worker_id, func.count().label("slots"), func.sum(Lease.memory_mb).label("memory_mb"))
         .where(Lease.state != LeaseState.RELEASED)
@@ -92,12 +106,17 @@ async def _workers(session: AsyncSession) -> list[Slots]:
             Worker.slots - func.coalesce(held.c.slots, 0),
             Worker.memory_mb - func.coalesce(held.c.memory_mb, 0),
             Worker.memory_mb,
+            and_(Worker.duty == Duty.ACTIVE, Site.state == Duty.ACTIVE),
         )
+        .join(Site, Site.id == Worker.site_id)
         .outerjoin(held, held.c.worker_id == Worker.id)
         .where(Worker.state == WorkerState.ACTIVE)
         .order_by(Worker.id)
     )
-    return [Slots(id, int(slots), int(free), most) for id, slots, free, most in rows]
+    found: dict[bool, list[Slots]] = {True: [], False: []}
+    for id, slots, free, most, serves in rows:
+        found[serves].append(Slots(id, int(slots), int(free), most))
+    return found[True], found[False]
 
 
 async def _pending(session: AsyncSession, *, most: int, now: datetime) -> tuple[list[Pending], set[UUID]]:

@@ -213,6 +213,8 @@ class PoolDouble:
         self._environment_routes(app)
         self._table_routes(app)
         self._run_routes(app)
+        self._queue_routes(app)
+        self._webhook_routes(app)
         self._admin_routes(app)
         return app
 
@@ -309,6 +311,8 @@ class PoolDouble:
                 node="demo",
                 deficit=700,
                 unit="mc",
+                pool_needed_mc=None,
+                expected_end=None,
                 ahead=3,
                 changes=[lifted, slot],
             )
@@ -391,7 +395,41 @@ class PoolDouble:
                 used_core_ms=0,
                 decayed_core_ms=64577.89833163388,
                 held=False,
+                small_pool=None,
             )
+
+    def _queue_routes(self, app: FastAPI) -> None:
+        @app.get("/v1/queue")
+        async def queue() -> schemas.Page[schemas.QueueEntry]:
+            return schemas.Page(items=[queue_entry()], next_cursor=None)
+
+        @app.get("/v1/shares")
+        async def shares() -> schemas.Page[schemas.Share]:
+            return schemas.Page(
+                items=[share("commitment", 0), share("demo", 1), share("(others)", 1)], next_cursor=None
+            )
+
+    def _webhook_routes(self, app: FastAPI) -> None:
+        @app.post("/v1/webhooks", status_code=201)
+        async def create(request: schemas.WebhookCreate) -> schemas.WebhookWithSecret:
+            made = webhook().model_copy(update={"url": request.url, "events": request.events})
+            return schemas.WebhookWithSecret(**made.model_dump(), secret="whsec_c2VjcmV0")
+
+        @app.get("/v1/webhooks")
+        async def list_webhooks() -> schemas.Page[schemas.Webhook]:
+            return schemas.Page(items=[webhook()], next_cursor=None)
+
+        @app.delete("/v1/webhooks/{webhook_id}", status_code=204)
+        async def delete(webhook_id: str) -> None:
+            return None
+
+        @app.get("/v1/webhooks/{webhook_id}/deliveries")
+        async def deliveries(webhook_id: str) -> schemas.Page[schemas.Delivery]:
+            return schemas.Page(items=[delivery()], next_cursor=None)
+
+        @app.post("/v1/webhooks/{webhook_id}/deliveries/{event_id}:redeliver")
+        async def redeliver(webhook_id: str, event_id: str) -> schemas.Delivery:
+            return delivery().model_copy(update={"id": event_id, "state": "waiting"})
 
     def _admin_routes(self, app: FastAPI) -> None:
         @app.get("/v1/splits")
@@ -430,6 +468,7 @@ class PoolDouble:
                 id="key_1",
                 cell=request.cell,
                 site=None,
+                steward_of=request.steward_of,
                 scopes=["runs:read"],
                 label=request.label,
                 created_at=NOW,
@@ -444,6 +483,7 @@ class PoolDouble:
 
         @app.get("/v1/admin/quotas/{quota_id}")
         @app.patch("/v1/admin/quotas/{quota_id}")
+        @app.post("/v1/admin/quotas/{quota_id}:thaw")
         async def quota(quota_id: str) -> schemas.Quota:
             return schemas.Quota(
                 id=quota_id,
@@ -455,13 +495,16 @@ class PoolDouble:
                 borrowing_limit_mc=2000,
                 lending_limit_mc=None,
                 max_loan_ms=None,
+                reclaim_first=False,
                 window_budget_core_ms=None,
                 state="active",
+                frozen=None,
                 version=7,
                 nominal_mc=1000,
                 used_mc=0,
                 used_core_ms=0,
                 decayed_core_ms=0.0,
+                small_pool=None,
             )
 
         @app.get("/v1/admin/commitment")
@@ -476,6 +519,43 @@ class PoolDouble:
                 epoch=1,
                 version=4,
                 half_life_s=3600,
+                shares_visible="own",
+                debt_since=None,
+                leaving_mc=0,
+                grants_mc=2000,
+                debt=None,
+                cooldown_s=0,
+                small_pool=None,
+            )
+
+        @app.post("/v1/admin/workers/{worker}:{verb}")
+        async def ask_worker(worker: str, verb: str, request: schemas.Drain | None = None) -> schemas.Worker:
+            return schemas.Worker(
+                id="worker_1",
+                name=worker,
+                site="local",
+                state="draining" if verb == "drain" else "active",
+                cordoned=verb != "uncordon",
+                departs_at=request.departs_at if request else None,
+                slots=2,
+                busy=0,
+                contributes_mc=6061,
+                memory_mb=1000,
+                runtime="r",
+                registered_at=NOW,
+                seen_at=NOW,
+            )
+
+        @app.post("/v1/admin/sites/{name}:{verb}")
+        async def ask_site(name: str, verb: str, request: schemas.Drain | None = None) -> schemas.Site:
+            return schemas.Site(
+                id="site_1",
+                name=name,
+                store_url="file:///store",
+                state={"cordon": "cordoned", "drain": "drained"}.get(verb, "active"),
+                workers=1,
+                slots=2,
+                created_at=NOW,
             )
 
 
@@ -499,6 +579,64 @@ def subset(size: int, source: dict[str, Any]) -> schemas.Subset:
         catalogue=None,
         coverage=None,
         created_at=NOW,
+    )
+
+
+def queue_entry() -> schemas.QueueEntry:
+    return schemas.QueueEntry(
+        run=f"run_{1:032x}",
+        name=None,
+        cell="team",
+        running=2,
+        waiting=1234,
+        reason="BEHIND_OTHERS",
+        slurm="Priority",
+        ahead=56,
+        since=NOW,
+    )
+
+
+def share(name: str, depth: int) -> schemas.Share:
+    return schemas.Share(
+        name=name,
+        kind="cell" if depth else "root",
+        depth=depth,
+        weight=None if name == "(others)" else 1,
+        share_mc=1000.0,
+        nominal_mc=1000,
+        used_mc=2000,
+        borrowed_mc=1000,
+        used_core_ms=123456,
+        decayed_core_ms=64577.9,
+        order=1,
+    )
+
+
+def webhook() -> schemas.Webhook:
+    return schemas.Webhook(
+        id="webhook_1",
+        node="demo",
+        url="https://example.org/hook",
+        events=["hold.set"],
+        created_by="key_1",
+        waiting=0,
+        delivered=3,
+        dead=1,
+        created_at=NOW,
+    )
+
+
+def delivery() -> schemas.Delivery:
+    return schemas.Delivery(
+        id="event_1",
+        event="hold.set",
+        state="dead",
+        attempts=15,
+        failure="answered 500",
+        content={"event": "hold.set"},
+        created_at=NOW,
+        due_at=None,
+        delivered_at=None,
     )
 
 

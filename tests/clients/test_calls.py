@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import worldpool
+from worldpool import models
 
 from tests.clients.conftest import Twin
 from tests.clients.pool_double import PoolDouble
@@ -215,6 +216,35 @@ def test_an_edit_carries_the_version_it_was_made_on(double: PoolDouble, twin: Tw
     assert twin(lambda pool: pool.admin.commitment.update(version=4, numerator=25)).limit_mc == 2000
     assert double.seen[0].headers["if-match"] == '"4"'
     assert double.seen[0].body == {"numerator": 25}
+
+
+def test_workers_and_sites_are_cordoned_drained_and_brought_back(double: PoolDouble, twin: Twin) -> None:
+    at = datetime(2027, 1, 1, tzinfo=UTC)
+    worker = twin(lambda pool: pool.admin.workers.cordon("w"))
+    assert (worker.cordoned, worker.name) == (True, "w")
+    assert twin(lambda pool: pool.admin.workers.uncordon(worker)).cordoned is False
+    assert twin(lambda pool: pool.admin.workers.drain(worker, departs_at=at)).departs_at == at
+    site = twin(lambda pool: pool.admin.sites.drain("local"))
+    assert (site.state, site.name) == ("drained", "local")
+    assert twin(lambda pool: pool.admin.sites.cordon(site)).state == "cordoned"
+    assert twin(lambda pool: pool.admin.sites.uncordon("local")).state == "active"
+    assert [(seen.path.removeprefix("/v1/admin/"), seen.body) for seen in double.seen] == [
+        ("workers/w:cordon", None),
+        ("workers/worker_1:uncordon", None),
+        ("workers/worker_1:drain", {"departs_at": "2027-01-01T00:00:00+00:00"}),
+        ("sites/local:drain", {}),
+        ("sites/local:cordon", None),
+        ("sites/local:uncordon", None),
+    ]
+
+
+def test_an_explanation_tells_the_pool_that_is_needed_and_when_a_debt_ends() -> None:
+    known = {"run": "run_1", "node": None, "deficit": 0, "unit": None, "ahead": 0, "changes": []}
+    at = datetime(2027, 1, 1, tzinfo=UTC)
+    small = models.Explanation(**known, reason="COMMITMENT_BELOW_ONE_SLOT", pool_needed_mc=3031, expected_end=None)
+    assert str(small).splitlines()[1] == "it needs a pool of 3,031 mc"
+    debt = models.Explanation(**known, reason="CAPACITY_DEBT", pool_needed_mc=None, expected_end=at)
+    assert str(debt).splitlines()[1] == "that is expected to end at 2027-01-01 00:00:00 UTC"
 
 
 def test_an_explanation_reads_well(twin: Twin) -> None:

@@ -105,6 +105,12 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["admin", "quotas", "set", "quota_1"],
         ["admin", "quotas", "set", "quota_1", "--max-loan", "long"],
         ["admin", "commitment", "set"],
+        ["admin", "commitment", "set", "--min-slots", "1", "--min-slots-until", "soon"],
+        ["admin", "commitment", "set", "--min-slots", "1", "--min-slots-until", "2027-01-01T00:00:00"],
+        ["admin", "cordon", "w"],
+        ["admin", "uncordon", "cell/demo"],
+        ["admin", "drain", "site/"],
+        ["admin", "drain", "site/local", "--departs-at", "later"],
         ["subset", "create", "--vary", "gravity=5,10"],
         ["subset", "create", "--ref", "a@1", "--domain", "physics"],
         ["subset", "create", "--union", "sub_1", "--domain", "physics"],
@@ -272,6 +278,63 @@ def test_operators_commands_use_the_operators_key(shell: PoolDouble, capsys: pyt
     limits = "--borrowing-limit", "1500", "--max-loan", "unlimited"
     assert answer(capsys, "admin", "quotas", "set", "quota_1", *limits)["borrowing_limit_mc"] == 2000
     assert shell.seen[-1].body == {"borrowing_limit_mc": 1500, "max_loan_ms": None}
+    assert answer(capsys, "admin", "quotas", "thaw", "quota_1")["frozen"] is None
+    assert {seen.headers["authorization"] for seen in shell.seen} == {f"Bearer {OPERATOR_KEY}"}
+
+
+def test_the_queue_and_the_shares_fit_into_80_columns(shell: PoolDouble) -> None:
+    heads, entry = in_a_terminal(80, "queue")
+    assert max(map(len, (heads, entry))) <= 80
+    assert heads.split()[:5] == ["run", "running", "waiting", "reason", "ahead"]
+    assert entry.split() == [f"run_{1:032x}", "2", "1,234", "BEHIND_OTHERS", "56"]
+    heads, root, own, others = in_a_terminal(80, "share")
+    assert max(map(len, (heads, root, own, others))) <= 80
+    assert heads.split()[:6] == ["name", "weight", "nominal_mc", "used_mc", "borrowed_mc", "order"]
+    assert [line.split()[0] for line in (root, own, others)] == ["commitment", "demo", "(others)"]
+    assert (root[0], own[:3]) == ("c", "  d")
+
+
+def test_of_all_cells_the_operator_asks(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    (entry,) = answer(capsys, "queue", "--all")
+    assert (entry["cell"], entry["slurm"]) == ("team", "Priority")
+    assert [row["name"] for row in answer(capsys, "share", "--all")] == ["commitment", "demo", "(others)"]
+    assert {seen.headers["authorization"] for seen in shell.seen} == {f"Bearer {OPERATOR_KEY}"}
+    assert answer(capsys, "queue")
+    assert shell.seen[-1].headers["authorization"] == f"Bearer {KEY}"
+
+
+def test_a_webhook_is_made_looked_at_revived_and_deleted(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    made = answer(capsys, "webhook", "create", "https://example.org/x", "--event", "hold.set")
+    assert (made["url"], made["secret"]) == ("https://example.org/x", "whsec_c2VjcmV0")
+    assert answer(capsys, "webhook", "list")[0]["dead"] == 1
+    assert answer(capsys, "webhook", "deliveries", "webhook_1", "--state", "dead")[0]["failure"] == "answered 500"
+    assert shell.seen[-1].query["state"] == ["dead"]
+    assert answer(capsys, "webhook", "redeliver", "webhook_1", "event_1")["state"] == "waiting"
+    assert main(["webhook", "delete", "webhook_1"]) == 0
+    assert shell.paths("DELETE") == ["/v1/webhooks/webhook_1"]
+
+
+def test_a_stewards_key_has_a_group_and_a_term(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    answer(capsys, "admin", "keys", "create", "--steward-of", "axis", "--until", "2027-01-01")
+    assert shell.seen[-1].body == {"steward_of": "axis", "expires_at": "2027-01-01T00:00:00+00:00"}
+    answer(capsys, "admin", "cells", "create", "red", "--group", "guests")
+    assert shell.seen[-1].body == {"name": "red", "weight": 1, "group": "guests"}
+
+
+def test_workers_and_sites_are_cordoned_and_drained_by_one_command(
+    shell: PoolDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert answer(capsys, "admin", "cordon", "worker/w")["cordoned"]
+    assert answer(capsys, "admin", "drain", "site/local", "--departs-at", "2027-01-01T00:00:00Z")["state"] == "drained"
+    assert shell.seen[-1].body == {"departs_at": "2027-01-01T00:00:00+00:00"}
+    assert answer(capsys, "admin", "uncordon", "site/local")["state"] == "active"
+    until = "--min-slots-until", "2027-01-01T00:00:00Z"
+    answer(capsys, "admin", "commitment", "set", "--min-slots", "2", *until, "--cooldown-s", "30")
+    assert shell.seen[-1].body == {
+        "min_slots": 2,
+        "min_slots_until": "2027-01-01T00:00:00+00:00",
+        "cooldown_s": 30,
+    }
     assert {seen.headers["authorization"] for seen in shell.seen} == {f"Bearer {OPERATOR_KEY}"}
 
 

@@ -29,6 +29,7 @@ class InternalApi:
         self.heartbeats: list[contract.Heartbeat] = []
         self.releases: list[contract.Release] = []
         self.abandon: list[UUID] = []
+        self.lets_go = True
         self.left: list[UUID] = []
         self.fail_releases = 0
         self.lose_claims = 0
@@ -118,7 +119,7 @@ class InternalApi:
                 if self.workers.get(UUID(worker_id)) != heartbeat.incarnation:
                     return 410, None
                 self.heartbeats.append(heartbeat)
-                return 200, contract.HeartbeatReply(abandon=self.abandon)
+                return 200, contract.HeartbeatReply(abandon=self.abandon, departed=heartbeat.draining and self.lets_go)
             case ["workers", worker_id, "leave"]:
                 self.left.append(UUID(worker_id))
                 return 204, None

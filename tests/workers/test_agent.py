@@ -34,7 +34,7 @@ def api(tmp_path: Path, slow_pid: SlowPid) -> Iterator[InternalApi]:
 class Worker:
     """An agent, with a thread for each grant as Celery would have."""
 
-    def __init__(self, api: InternalApi, stall_s: float = 30, memory_mb: int = 4096) -> None:
+    def __init__(self, api: InternalApi, stall_s: float = 30, memory_mb: int = 4096, leave_s: float = 5) -> None:
         self.api = api
         self.queues: list[str] = []
         self.agent = Agent(
@@ -45,6 +45,7 @@ class Worker:
             runtime="r" * 64,
             on_queue=self.queues.append,
             stall_s=stall_s,
+            leave_s=leave_s,
         )
         self.agent.start()
 
@@ -270,6 +271,29 @@ def test_registration_waits_for_the_api(api: InternalApi) -> None:
     begun.join(30)
     assert len(api.registrations) == 1
     assert len(api.left) == 1
+
+
+def test_a_worker_that_stops_waits_until_its_capacity_is_not_needed(api: InternalApi) -> None:
+    worker = Worker(api, leave_s=600)
+    api.lets_go = False
+    stopping = threading.Thread(target=worker.agent.stop)
+    stopping.start()
+    api.until(lambda: len([beat for beat in api.heartbeats if beat.draining]) >= 2)
+    assert api.left == []
+    api.lets_go = True
+    stopping.join(60)
+    assert api.left == list(api.workers)
+
+
+def test_a_worker_that_stops_waits_for_no_api_that_is_away(api: InternalApi) -> None:
+    worker = Worker(api, leave_s=600)
+    api.until(lambda: api.heartbeats)
+    api.lets_go = False
+    api.stop()
+    stopping = threading.Thread(target=worker.agent.stop)
+    stopping.start()
+    stopping.join(60)
+    assert not stopping.is_alive()
 
 
 def test_a_draining_worker_says_so_and_takes_no_more_grants(worker: Worker, make_item: MakeItem) -> None:

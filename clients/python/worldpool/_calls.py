@@ -29,6 +29,7 @@ Range = tuple[float | None, float | None]
 """The least and the greatest value; None leaves that side open."""
 Scalar = float | bool | str
 Limit = int | Literal["unlimited"]
+WebhookEvent = Literal["budget.nearly_spent", "budget.spent", "hold.set", "hold.released", "debt.began", "debt.ended"]
 ReportKey = Literal["kind", "policy", "seed", "domain", "family", "base_task"]
 PAGE_SIZE = 200
 MAX_PAGE_SIZE = 1000
@@ -640,14 +641,64 @@ def me() -> Call[models.Me]:
     return Call(method="GET", path="/v1/me", read=reader(models.Me))
 
 
+def list_queue(*, limit: int | None = None) -> PageCall[models.QueueEntry]:
+    """Unfinished runs, oldest first: this cell's; of a group's cells with its steward's key; of all with an
+    operator's."""
+    params = query(limit=_page_size(limit))
+    read = reader(Page[models.QueueEntry])
+    return PageCall(first=Call(method="GET", path="/v1/queue", read=read, params=params), limit=limit)
+
+
+def list_shares() -> PageCall[models.Share]:
+    """What cells are entitled to and use, from the root down: one's own, and of others what the operators allow."""
+    return PageCall(first=Call(method="GET", path="/v1/shares", read=reader(Page[models.Share])))
+
+
+def create_webhook(*, url: str, events: Sequence[WebhookEvent] | None = None) -> Call[models.WebhookWithSecret]:
+    """Have an address told of events, all of them unless named: of this cell; of a group and all below it with its
+    steward's key; of all with an operator's. The `secret` that signs what is sent is shown only now."""
+    asked = body(url=url, events=_list("events", events))
+    read = reader(models.WebhookWithSecret)
+    return Call(method="POST", path="/v1/webhooks", read=read, body=asked, creates=True)
+
+
+def list_webhooks() -> PageCall[models.Webhook]:
+    """One's own webhooks, newest first; all of them with an operator's key."""
+    return PageCall(first=Call(method="GET", path="/v1/webhooks", read=reader(Page[models.Webhook])))
+
+
+def delete_webhook(webhook: models.Webhook | str) -> Call[None]:
+    """Send nothing more to it, and forget what was sent."""
+    return Call(method="DELETE", path=f"/v1/webhooks/{_segment('webhook', webhook)}", read=_nothing)
+
+
+def list_deliveries(
+    webhook: models.Webhook | str,
+    *,
+    state: Literal["waiting", "delivered", "dead"] | None = None,
+    limit: int | None = None,
+) -> PageCall[models.Delivery]:
+    """What a webhook was or is to be told, newest first; what is `dead` was tried for hours and never arrived."""
+    path = f"/v1/webhooks/{_segment('webhook', webhook)}/deliveries"
+    params = query(state=state, limit=_page_size(limit))
+    read = reader(Page[models.Delivery])
+    return PageCall(first=Call(method="GET", path=path, read=read, params=params), limit=limit)
+
+
+def redeliver_event(webhook: models.Webhook | str, event: models.Delivery | str) -> Call[models.Delivery]:
+    """Try a dead event anew."""
+    path = f"/v1/webhooks/{_segment('webhook', webhook)}/deliveries/{_segment('event', event)}:redeliver"
+    return Call(method="POST", path=path, read=reader(models.Delivery))
+
+
 def list_cells() -> PageCall[models.Cell]:
     """All cells."""
     return PageCall(first=Call(method="GET", path="/v1/admin/cells", read=reader(Page[models.Cell])))
 
 
-def create_cell(*, name: str, weight: int = 1) -> Call[models.Cell]:
-    """A new team; `weight` is its share among its siblings."""
-    asked = body(name=name, weight=weight)
+def create_cell(*, name: str, weight: int = 1, group: str | None = None) -> Call[models.Cell]:
+    """A new team in a group, such as `guests`, or without one; `weight` is its share among its siblings."""
+    asked = body(name=name, weight=weight, group=group)
     return Call(method="POST", path="/v1/admin/cells", read=reader(models.Cell), body=asked, creates=True)
 
 
@@ -660,14 +711,17 @@ def create_key(
     *,
     cell: models.Cell | str | None = None,
     site: str | None = None,
+    steward_of: models.Quota | str | None = None,
     scopes: Sequence[str] | None = None,
     label: str | None = None,
     expires_at: datetime | None = None,
 ) -> Call[models.KeyWithSecret]:
-    """A key for a cell, for a site's workers, or (with neither) for an operator. Its `secret` is shown only now."""
+    """A key for a cell, for a site's workers, for the steward of a group until `expires_at`, or (with none of these)
+    for an operator. Its `secret` is shown only now."""
     asked = body(
         cell=None if cell is None else _id("cell", cell),
         site=site,
+        steward_of=None if steward_of is None else _id("steward_of", steward_of),
         scopes=_list("scopes", scopes),
         label=label,
         expires_at=expires_at,
@@ -699,6 +753,7 @@ def update_quota(
     borrowing_limit_mc: Limit | None = None,
     lending_limit_mc: Limit | None = None,
     max_loan_ms: Limit | None = None,
+    reclaim_first: bool | None = None,
 ) -> Call[models.Quota]:
     """Change a node that still has this `version`; `Conflict` if another operator was faster.
 
@@ -714,6 +769,8 @@ def update_quota(
         Idle millicores of its nominal that others may use, or "unlimited".
     max_loan_ms
         The longest item, by its time limit, that it may run beyond its nominal, or "unlimited".
+    reclaim_first
+        Whether its sessions on a loan are asked back before those of others.
     """
     path = f"/v1/admin/quotas/{_segment('quota', quota)}"
     limits = {
@@ -723,8 +780,13 @@ def update_quota(
     }
     lifted = [name for name, limit in limits.items() if limit == "unlimited"]
     numbers = {name: limit for name, limit in limits.items() if name not in lifted}
-    asked = body(lifted, weight=weight, state=state, **numbers)
+    asked = body(lifted, weight=weight, state=state, reclaim_first=reclaim_first, **numbers)
     return Call(method="PATCH", path=path, read=_quota, body=asked, headers=_if_match(version))
+
+
+def thaw_quota(quota: models.Quota | str) -> Call[models.Quota]:
+    """Set the counter of a frozen node to what its leases hold, and let items start below it again."""
+    return Call(method="POST", path=f"/v1/admin/quotas/{_segment('quota', quota)}:thaw", read=_quota)
 
 
 def get_commitment() -> Call[models.Commitment]:
@@ -738,9 +800,31 @@ def update_commitment(
     numerator: int | None = None,
     denominator: int | None = None,
     half_life_s: int | None = None,
+    cooldown_s: int | None = None,
+    min_slots: int | None = None,
+    min_slots_until: datetime | None = None,
+    shares_visible: Literal["own", "groups", "cells"] | None = None,
 ) -> Call[models.Commitment]:
-    """Change the commitment if it still has this `version`; `Conflict` if another operator was faster."""
-    asked = body(numerator=numerator, denominator=denominator, half_life_s=half_life_s)
+    """Change the commitment if it still has this `version`; `Conflict` if another operator was faster.
+
+    Parameters
+    ----------
+    cooldown_s
+        So long a cell that got back what it had lent lends nothing; 0: it lends at once.
+    min_slots, min_slots_until
+        An exception for a pool too small for its share: commit so many slots until then. 0 ends it.
+    shares_visible
+        What cells see of the shares of others.
+    """
+    asked = body(
+        numerator=numerator,
+        denominator=denominator,
+        half_life_s=half_life_s,
+        cooldown_s=cooldown_s,
+        min_slots=min_slots,
+        min_slots_until=min_slots_until,
+        shares_visible=shares_visible,
+    )
     return Call(method="PATCH", path="/v1/admin/commitment", read=_commitment, body=asked, headers=_if_match(version))
 
 
@@ -764,6 +848,61 @@ def create_site(*, name: str, redis_url: str, store_url: str) -> Call[models.Sit
 def list_workers() -> PageCall[models.Worker]:
     """All worker processes."""
     return PageCall(first=Call(method="GET", path="/v1/admin/workers", read=reader(Page[models.Worker])))
+
+
+def get_worker(worker: models.Worker | str) -> Call[models.Worker]:
+    """A worker by id, or by name while it lives."""
+    return Call(method="GET", path=f"/v1/admin/workers/{_segment('worker', worker)}", read=reader(models.Worker))
+
+
+def cordon_worker(worker: models.Worker | str) -> Call[models.Worker]:
+    """Nothing new starts there, now or after it was restarted. Its capacity counts on."""
+    return _ask_worker(worker, "cordon")
+
+
+def uncordon_worker(worker: models.Worker | str) -> Call[models.Worker]:
+    """End a cordon or a drain. A cordon of its site stays."""
+    return _ask_worker(worker, "uncordon")
+
+
+def drain_worker(worker: models.Worker | str, *, departs_at: datetime | None = None) -> Call[models.Worker]:
+    """Cordon it, and let its capacity leave as soon as nothing runs there and all that runs fits into the rest; at
+    `departs_at` in any case."""
+    return _ask_worker(worker, "drain", departs_at=departs_at)
+
+
+def _ask_worker(worker: models.Worker | str, verb: str, **asked: Any) -> Call[models.Worker]:
+    path = f"/v1/admin/workers/{_segment('worker', worker)}:{verb}"
+    return Call(method="POST", path=path, read=reader(models.Worker), body=body(**asked) if asked else None)
+
+
+def get_site(site: models.Site | str) -> Call[models.Site]:
+    """A site by name."""
+    return Call(method="GET", path=f"/v1/admin/sites/{_site(site)}", read=reader(models.Site))
+
+
+def cordon_site(site: models.Site | str) -> Call[models.Site]:
+    """Nothing new starts on its workers, nor on those that come later. Their capacity counts on."""
+    return _ask_site(site, "cordon")
+
+
+def uncordon_site(site: models.Site | str) -> Call[models.Site]:
+    """End a cordon or a drain. What was asked of single workers stays."""
+    return _ask_site(site, "uncordon")
+
+
+def drain_site(site: models.Site | str, *, departs_at: datetime | None = None) -> Call[models.Site]:
+    """Drain all its workers; those that come later do not count at all."""
+    return _ask_site(site, "drain", departs_at=departs_at)
+
+
+def _ask_site(site: models.Site | str, verb: str, **asked: Any) -> Call[models.Site]:
+    path = f"/v1/admin/sites/{_site(site)}:{verb}"
+    return Call(method="POST", path=path, read=reader(models.Site), body=body(**asked) if asked else None)
+
+
+def _site(site: models.Site | str) -> str:
+    return _segment("site", site.name if isinstance(site, models.Site) else site)
 
 
 def list_audit(*, limit: int | None = None) -> PageCall[models.AuditEntry]:

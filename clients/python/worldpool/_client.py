@@ -15,6 +15,7 @@ from worldpool import _calls, models
 from worldpool import _resources as nouns
 from worldpool._config import find_pool
 from worldpool._core import Attempts, Call, client_headers, problem
+from worldpool._twins import AsyncPager, Pager
 
 T = TypeVar("T")
 
@@ -93,6 +94,15 @@ class Client:
         """What this key's cell may use and uses."""
         return self._send(_calls.me())
 
+    def queue(self, *, limit: int | None = None) -> Pager[models.QueueEntry]:
+        """Unfinished runs, oldest first, with why the next item of each waits: this cell's; of a group's cells with its
+        steward's key; of all with an operator's."""
+        return Pager(self, _calls.list_queue(limit=limit))
+
+    def shares(self) -> Pager[models.Share]:
+        """What cells are entitled to and use, from the root down: one's own, and of others what the operators allow."""
+        return Pager(self, _calls.list_shares())
+
     @cached_property
     def environments(self) -> nouns.Environments:
         return nouns.Environments(self)
@@ -124,6 +134,10 @@ class Client:
     @cached_property
     def runs(self) -> nouns.Runs:
         return nouns.Runs(self)
+
+    @cached_property
+    def webhooks(self) -> nouns.Webhooks:
+        return nouns.Webhooks(self)
 
     @cached_property
     def admin(self) -> nouns.Admin:
@@ -181,6 +195,15 @@ class AsyncClient:
         """What this key's cell may use and uses."""
         return await self._send(_calls.me())
 
+    def queue(self, *, limit: int | None = None) -> AsyncPager[models.QueueEntry]:
+        """Unfinished runs, oldest first, with why the next item of each waits: this cell's; of a group's cells with its
+        steward's key; of all with an operator's."""
+        return AsyncPager(self, _calls.list_queue(limit=limit))
+
+    def shares(self) -> AsyncPager[models.Share]:
+        """What cells are entitled to and use, from the root down: one's own, and of others what the operators allow."""
+        return AsyncPager(self, _calls.list_shares())
+
     @cached_property
     def environments(self) -> nouns.AsyncEnvironments:
         return nouns.AsyncEnvironments(self)
@@ -212,6 +235,10 @@ class AsyncClient:
     @cached_property
     def runs(self) -> nouns.AsyncRuns:
         return nouns.AsyncRuns(self)
+
+    @cached_property
+    def webhooks(self) -> nouns.AsyncWebhooks:
+        return nouns.AsyncWebhooks(self)
 
     @cached_property
     def admin(self) -> nouns.AsyncAdmin:

@@ -74,6 +74,14 @@ class Runs(Resource):
         return self.get(of).wait(timeout_s=timeout_s)
 
 
+class Webhooks(Resource):
+    create = sync(_calls.create_webhook)
+    list = paged(_calls.list_webhooks)
+    delete = sync(_calls.delete_webhook)
+    deliveries = paged(_calls.list_deliveries)
+    redeliver = sync(_calls.redeliver_event)
+
+
 class Splits(Resource):
     list = paged(_calls.list_splits)
     get = sync(_calls.get_split)
@@ -104,6 +112,7 @@ class Quotas(Resource):
     list = paged(_calls.list_quotas)
     get = sync(_calls.get_quota)
     update = sync(_calls.update_quota)
+    thaw = sync(_calls.thaw_quota)
 
 
 class CommitmentResource(Resource):
@@ -115,10 +124,18 @@ class CommitmentResource(Resource):
 class Sites(Resource):
     list = paged(_calls.list_sites)
     create = sync(_calls.create_site)
+    get = sync(_calls.get_site)
+    cordon = sync(_calls.cordon_site)
+    uncordon = sync(_calls.uncordon_site)
+    drain = sync(_calls.drain_site)
 
 
 class Workers(Resource):
     list = paged(_calls.list_workers)
+    get = sync(_calls.get_worker)
+    cordon = sync(_calls.cordon_worker)
+    uncordon = sync(_calls.uncordon_worker)
+    drain = sync(_calls.drain_worker)
 
 
 class Audit(Resource):
@@ -220,6 +237,14 @@ class AsyncRuns(AsyncResource):
         return await (await self.get(of)).wait(timeout_s=timeout_s)
 
 
+class AsyncWebhooks(AsyncResource):
+    create = awaited(_calls.create_webhook)
+    list = apaged(_calls.list_webhooks)
+    delete = awaited(_calls.delete_webhook)
+    deliveries = apaged(_calls.list_deliveries)
+    redeliver = awaited(_calls.redeliver_event)
+
+
 class AsyncSplits(AsyncResource):
     list = apaged(_calls.list_splits)
     get = awaited(_calls.get_split)
@@ -250,6 +275,7 @@ class AsyncQuotas(AsyncResource):
     list = apaged(_calls.list_quotas)
     get = awaited(_calls.get_quota)
     update = awaited(_calls.update_quota)
+    thaw = awaited(_calls.thaw_quota)
 
 
 class AsyncCommitment(AsyncResource):
@@ -261,10 +287,18 @@ class AsyncCommitment(AsyncResource):
 class AsyncSites(AsyncResource):
     list = apaged(_calls.list_sites)
     create = awaited(_calls.create_site)
+    get = awaited(_calls.get_site)
+    cordon = awaited(_calls.cordon_site)
+    uncordon = awaited(_calls.uncordon_site)
+    drain = awaited(_calls.drain_site)
 
 
 class AsyncWorkers(AsyncResource):
     list = apaged(_calls.list_workers)
+    get = awaited(_calls.get_worker)
+    cordon = awaited(_calls.cordon_worker)
+    uncordon = awaited(_calls.uncordon_worker)
+    drain = awaited(_calls.drain_worker)
 
 
 class AsyncAudit(AsyncResource):

@@ -310,6 +310,8 @@ class Explanation(Model):
     node: str | None
     deficit: int
     unit: str | None
+    pool_needed_mc: int | None
+    expected_end: datetime | None
     ahead: int
     changes: list[Change]
 
@@ -319,6 +321,10 @@ class Explanation(Model):
         at = f" at {self.node}" if self.node else ""
         by = f", short of {self.deficit:,} {self.unit}" if self.unit else ""
         lines = [f"{self.run} waits: {self.reason}{at}{by}; {self.ahead:,} items of this cell come before"]
+        if self.pool_needed_mc is not None:
+            lines.append(f"it needs a pool of {self.pool_needed_mc:,} mc")
+        if self.expected_end is not None:
+            lines.append(f"that is expected to end at {self.expected_end:%Y-%m-%d %H:%M:%S %Z}")
         if self.changes:
             lines.append("it would start now if somebody were to " + ", and ".join(map(str, self.changes)))
         return "\n".join(lines)
@@ -391,6 +397,15 @@ class Exposure(Model):
     steps_per_env: int | None
 
 
+class SmallPool(Model):
+    """An exception for a pool whose committed share is less than these slots: how many are committed, until when, and
+    whose key made it."""
+
+    min_slots: int
+    until: datetime
+    by: str
+
+
 class Me(Model):
     """What this key's cell may use and uses. Compute is in millicores (mc): 1000 mc is one core.
 
@@ -410,6 +425,75 @@ class Me(Model):
     used_core_ms: int
     decayed_core_ms: float
     held: bool
+    small_pool: SmallPool | None
+
+
+class QueueEntry(Model):
+    """How an unfinished run stands in the queue: work items that run and that wait, why the next one waits (`slurm` is
+    Slurm's name of the `reason`, where it has one), and how many of its cell come before it."""
+
+    run: str
+    name: str | None
+    cell: str
+    running: int
+    waiting: int
+    reason: str | None
+    slurm: str | None
+    ahead: int
+    since: datetime
+
+
+class Share(Model):
+    """A node of the entitlement tree, or several as one, `(others)`: what it is entitled to and what it uses.
+
+    `order` is its place among the rows beside it, by decayed use over share: of those that wait, 1 goes first.
+    """
+
+    name: str
+    kind: str
+    depth: int
+    weight: int | None
+    share_mc: float
+    nominal_mc: int
+    used_mc: int
+    borrowed_mc: int
+    used_core_ms: int
+    decayed_core_ms: float
+    order: int
+
+
+class Webhook(Model):
+    """An address that is told of events at a quota node and below it, and how many of its events are in which state."""
+
+    id: str
+    node: str
+    url: str
+    events: list[str]
+    created_by: str
+    waiting: int
+    delivered: int
+    dead: int
+    created_at: datetime
+
+
+class WebhookWithSecret(Webhook):
+    """A webhook just made. The secret that deliveries are signed with is shown this once."""
+
+    secret: str = Field(repr=False)
+
+
+class Delivery(Model):
+    """An event that a webhook was or is to be told, and what became of it."""
+
+    id: str
+    event: str
+    state: str
+    attempts: int
+    failure: str | None
+    content: dict[str, Any]
+    created_at: datetime
+    due_at: datetime | None
+    delivered_at: datetime | None
 
 
 class Cell(Model):
@@ -426,6 +510,7 @@ class Key(Model):
     id: str
     cell: str | None
     site: str | None
+    steward_of: str | None
     scopes: list[str]
     label: str | None
     created_at: datetime
@@ -451,26 +536,46 @@ class Quota(Model):
     borrowing_limit_mc: int | None
     lending_limit_mc: int | None
     max_loan_ms: int | None
+    reclaim_first: bool
     window_budget_core_ms: int | None
     state: str
+    frozen: str | None
     version: int
     nominal_mc: int
     used_mc: int
     used_core_ms: int
     decayed_core_ms: float
+    small_pool: SmallPool | None
+
+
+class Debt(Model):
+    """How much more is in use than is committed since capacity was lost, and when that is over: by the estimates of
+    what runs, and by its time limits."""
+
+    mc: int
+    expected_end: datetime
+    latest_end: datetime
 
 
 class Commitment(Model):
-    """The share of the pool's live capacity that the service may occupy."""
+    """The share of the pool's live capacity that the service may occupy; `grants_mc` is what it will be without the
+    workers that drain, and counts for what starts now."""
 
     numerator: int
     denominator: int
     capacity_mc: int
     limit_mc: int
+    leaving_mc: int
+    grants_mc: int
     used_mc: int
+    debt: Debt | None
     epoch: int
     version: int
     half_life_s: int
+    shares_visible: str
+    debt_since: datetime | None
+    cooldown_s: int
+    small_pool: SmallPool | None
 
 
 class CapacityEpoch(Model):
@@ -480,6 +585,7 @@ class CapacityEpoch(Model):
     at: datetime
     capacity_mc: int
     limit_mc: int
+    min_slots: int
     cause: str
 
 
@@ -502,6 +608,8 @@ class Worker(Model):
     name: str
     site: str
     state: str
+    cordoned: bool
+    departs_at: datetime | None
     slots: int
     busy: int
     contributes_mc: int

@@ -31,6 +31,16 @@ def test_a_new_cell_sees_its_share_although_it_is_less_than_a_slot(pool: Pool) -
     assert seen[1]["nominal_mc"] in (0, 1000)
 
 
+def test_a_group_without_cells_takes_no_share() -> None:
+    root, cell = (QuotaNode(id=UUID(int=number), weight=1, kind=kind) for number, kind in ((0, "root"), (1, "cell")))
+    empty, full = (QuotaNode(id=UUID(int=number), weight=6, kind="group") for number in (2, 3))
+    inner = QuotaNode(id=UUID(int=4), weight=1, kind="cell", parent_id=full.id)
+    for node in (cell, empty, full):
+        node.parent_id = root.id
+    tree = [root, cell, empty, full, inner]
+    assert [quotas.share_mc(each, tree, 7000) for each in tree] == [7000, 1000, 0, 6000, 6000]
+
+
 def test_shares_multiply_down_the_tree() -> None:
     def node(number: int, parent: int | None, weight: int) -> QuotaNode:
         return QuotaNode(id=UUID(int=number), parent_id=None if parent is None else UUID(int=parent), weight=weight)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.scheduler.entitlement import MICRO, Share, decayed, limit_mc, whole_slots
+from service.scheduler.entitlement import MICRO, Share, capacity_mc, decayed, limit_mc, whole_slots
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -19,6 +19,26 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def test_the_limit_is_the_floor_of_the_exact_share(capacity: int, numerator: int, denominator: int) -> None:
     limit = limit_mc(capacity, numerator, denominator)
     assert limit * denominator <= numerator * capacity < (limit + 1) * denominator
+
+
+@given(st.integers(0, 10**6), st.integers(1, 1000), st.integers(1, 1000))
+def test_the_pool_that_a_limit_needs_is_the_least_that_gives_it(limit: int, numerator: int, denominator: int) -> None:
+    needed = capacity_mc(limit, numerator, denominator)
+    assert needed is not None
+    assert limit_mc(needed, numerator, denominator) >= limit
+    assert needed == 0 or limit_mc(needed - 1, numerator, denominator) < limit
+
+
+def test_a_slot_needs_a_pool_of_3031_millicores_and_nothing_committed_has_none() -> None:
+    assert capacity_mc(1000, 33, 100) == 3031
+    assert capacity_mc(1000, 0, 100) is None
+
+
+@given(st.integers(0, 10**6), st.integers(0, 100), st.integers(0, 20))
+def test_an_exception_gives_its_slots_as_far_as_the_pool_has_them(capacity: int, numerator: int, slots: int) -> None:
+    limit = limit_mc(capacity, numerator, 100, min_slots=slots)
+    assert limit == max(limit_mc(capacity, numerator, 100), min(1000 * slots, capacity))
+    assert limit <= capacity
 
 
 def test_the_embedded_two_slots_are_the_committed_third() -> None:

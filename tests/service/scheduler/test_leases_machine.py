@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
@@ -19,14 +20,32 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import bootstrap, capacity, cells, claims, db, fleet, items, leases, runs, sites, successors
+from service import (
+    bootstrap,
+    capacity,
+    cells,
+    claims,
+    db,
+    departures,
+    fleet,
+    items,
+    leases,
+    quotas,
+    runs,
+    sites,
+    successors,
+)
+from service.api import schemas
 from service.embedded.postgres import EmbeddedPostgres
 from service.errors import Problem
 from service.ids import new_id
+from service.keys import Caller
 from service.models import (
+    COUNTED,
     FINISHED,
     Chunk,
     Commitment,
+    Duty,
     Lease,
     LeaseState,
     Outbox,
@@ -35,10 +54,11 @@ from service.models import (
     Site,
     UsageSegment,
     Worker,
+    WorkerState,
     WorkItem,
 )
+from service.scheduler import loop, rounds, snapshot
 from service.scheduler import plan as planning
-from service.scheduler import rounds, snapshot
 from service.scheduler.plan import Plan, Snapshot, plan
 from tests.conftest import create_database
 from tests.service.scheduler.test_plan import lineage, spare
@@ -78,10 +98,34 @@ CHANGES = st.fixed_dictionaries(
 )
 
 
+COMMITMENTS = st.sampled_from([{"numerator": 10}, {"numerator": 33}, {"min_slots": 1}, {"min_slots": 3}])
+
+
+@dataclass(frozen=True)
+class Share:
+    """What of a pool is committed."""
+
+    numerator: int
+    denominator: int
+    min_slots: int
+
+    def of(self, capacity_mc: int) -> int:
+        return max(self.numerator * capacity_mc // self.denominator, min(1000 * self.min_slots, capacity_mc))
+
+
+@dataclass
+class Debt:
+    """More runs than is committed: which leases, since when, and for how long nobody kept deadlines meanwhile."""
+
+    live: set[UUID]
+    since: datetime
+    unswept_s: float = 0
+
+
 class Leases(RuleBasedStateMachine):
     postgres: EmbeddedPostgres
     template: str
-    checked: frozenset[int] = frozenset({1, 3, 4, 5, 6, 7, 8, 9})
+    checked: frozenset[int] = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9})
     without_constraints: tuple[str, ...] = ()
 
     @initialize(cells=st.integers(1, 3))
@@ -96,6 +140,10 @@ class Leases(RuleBasedStateMachine):
         self.terminal: dict[UUID, tuple[str | None, datetime | None]] = {}
         self.fences: dict[UUID, int] = {}
         self.stale: tuple[Plan, Snapshot] | None = None
+        self.pool: dict[UUID, Worker] = {}
+        self.share: Share | None = None
+        self.debt: Debt | None = None
+        self.swept = False
         self.do(self._found, cells)
 
     async def _found(self, session: AsyncSession, count: int) -> None:
@@ -130,6 +178,8 @@ class Leases(RuleBasedStateMachine):
 
     def pass_time(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+        if self.debt:
+            self.debt.unswept_s += seconds
 
     # --- what happens
 
@@ -150,12 +200,14 @@ class Leases(RuleBasedStateMachine):
         rows = [{"id": new_id(), "run_id": run.id, "ordinal": i, **values} for i in range(count)]
         await session.execute(insert(WorkItem), rows)
 
-    @rule(slots=st.integers(1, 4), name=st.integers(0, 2))
-    def join(self, slots: int, name: int) -> None:
+    @rule(slots=st.integers(1, 4), name=st.integers(0, 2), contributes=st.sampled_from([None, None, 3031, 20_000]))
+    def join(self, slots: int, name: int, contributes: int | None = None) -> None:
         """A worker comes, or comes again: the incarnation before it is lost at that moment."""
-        request = contract.Registration(name=f"w{name}", incarnation=uuid4(), slots=slots, memory_mb=9999, runtime="r")
+        request = contract.Registration(
+            name=f"w{name}", incarnation=uuid4(), slots=slots, memory_mb=9999, runtime="r", contributes_mc=contributes
+        )
         worker = self.do(fleet.register, self.site, request, now=self.now)
-        for _ in range(fleet.DWELL_HEARTBEATS):
+        for _ in range(departures.DWELL_HEARTBEATS):
             self.do(
                 fleet.heartbeat, self.site, worker.id, contract.Heartbeat(incarnation=request.incarnation), now=self.now
             )
@@ -179,6 +231,49 @@ class Leases(RuleBasedStateMachine):
             self.do(fleet.heartbeat, self.site, worker.id, message, now=self.now)
 
     @rule(which=st.integers(0, 9))
+    def beat(self, which: int) -> None:
+        if live := self.do(fleet.live):
+            worker = live[which % len(live)]
+            reply = self.do(
+                fleet.heartbeat,
+                self.site,
+                worker.id,
+                contract.Heartbeat(incarnation=worker.incarnation),
+                now=self.now,
+            )
+            assert reply.departed <= worker.leaving, "a worker that did not ask is sent away"
+
+    @rule(which=st.integers(0, 9), duty=st.sampled_from(Duty), departs_in=st.none() | st.integers(1, 30))
+    def ask_a_worker(self, which: int, duty: Duty, departs_in: int | None = None) -> None:
+        """An operator cordons or drains a worker, or lets it work again."""
+        if live := self.do(fleet.live):
+            departs_at = self.now + timedelta(seconds=departs_in) if departs_in and duty == Duty.DRAINED else None
+            self.do(self._ask_worker, live[which % len(live)].id, duty, departs_at)
+
+    async def _ask_worker(self, session: AsyncSession, id: UUID, duty: Duty, departs_at: datetime | None) -> None:
+        worker = await _get(session, Worker, id)
+        await departures.ask_worker(session, worker, duty, departs_at=departs_at, now=self.now)
+
+    @rule(duty=st.sampled_from(Duty))
+    def ask_the_site(self, duty: Duty) -> None:
+        self.do(self._ask_site, duty)
+
+    async def _ask_site(self, session: AsyncSession, duty: Duty) -> None:
+        await departures.ask_site(session, await _get(session, Site, self.site.id), duty, now=self.now)
+
+    @rule(change=COMMITMENTS)
+    def edit_the_commitment(self, change: dict[str, int]) -> None:
+        self.do(self._edit_commitment, change)
+
+    async def _edit_commitment(self, session: AsyncSession, change: dict[str, int]) -> None:
+        await capacity.lock_root(session)
+        row = await capacity.commitment(session)
+        until = {"min_slots_until": self.now + timedelta(seconds=9)} if "min_slots" in change else {}
+        caller = Caller(new_id(), None, None, None, frozenset(), None)
+        request = schemas.CommitmentPatch.model_validate(change | until)
+        await quotas.change_commitment(session, caller, request, version=row.version, now=self.now)
+
+    @rule(which=st.integers(0, 9))
     def leave(self, which: int) -> None:
         if live := self.do(fleet.live):
             self.do(fleet.leave, self.site, live[which % len(live)].id, now=self.now)
@@ -196,7 +291,7 @@ class Leases(RuleBasedStateMachine):
         seen, decided = await rounds.decide(session, now=self.now)
         whole = plan(await snapshot.read(session, now=self.now, most=10_000))
         assert decided.grants == whole.grants, "19: a plan of few items of each cell is not that of all"
-        await claims.remember(session, decided, await claims.open_since(session), now=self.now)
+        await claims.remember(session, decided, of=seen, now=self.now)
         if not fresh and self.stale:
             decided, seen = self.stale
         self.stale = (decided, seen)
@@ -219,6 +314,8 @@ class Leases(RuleBasedStateMachine):
             if 7 in self.checked:
                 assert lease.fence > self.fences.get(lease.item_id, 0), "7: a fence did not increase"
             self.fences[lease.item_id] = lease.fence
+            worker, site = await _get(session, Worker, lease.worker_id), await _get(session, Site, self.site.id)
+            assert (worker.state, worker.duty, site.state) == ("active",) * 3, "granted to a worker that is cordoned"
         if 3 in self.checked:
             nodes = (await snapshot.read(session, now=self.now)).nodes
             for node in (node for lease in new for node in lineage(nodes, lease.node_id)):
@@ -323,14 +420,14 @@ class Leases(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 6, 20]), accepting=st.booleans())
     def time_passes(self, seconds: int, accepting: bool) -> None:
         self.pass_time(seconds)
+        if self.debt:
+            self.debt.unswept_s -= seconds
         self.do(self._expire, accepting)
+        self.swept = accepting
 
     async def _expire(self, session: AsyncSession, accepting: bool) -> None:
-        late = await leases.overdue(session, now=self.now, accepting=accepting)
-        if late:
-            await leases.end(session, late, now=self.now)
-        if accepting:
-            await fleet.lose_silent(session, now=self.now)
+        await capacity.lock_root(session)
+        await loop.keep_deadlines(session, now=self.now, accepting=accepting)
 
     @rule(which=st.integers(0, 9))
     def cancel(self, which: int) -> None:
@@ -347,8 +444,10 @@ class Leases(RuleBasedStateMachine):
     def invariants_hold(self) -> None:
         if hasattr(self, "sessions"):
             self.do(self._check)
+            self.swept = False
 
     async def _check(self, session: AsyncSession) -> None:
+        await self._check_debt(session)
         nodes = (await session.execute(select(QuotaNode))).scalars().all()
         found = (await session.execute(select(Lease))).scalars().all()
         live = [lease for lease in found if lease.state != LeaseState.RELEASED]
@@ -371,6 +470,37 @@ class Leases(RuleBasedStateMachine):
             segments = await session.scalar(select(func.count()).select_from(UsageSegment))
             assert segments == len(found) - len(live), "5: a lease was settled twice, or not"
 
+    async def _check_debt(self, session: AsyncSession) -> None:
+        """Follows what is lost without a plan, step by step; departures that were planned are no such loss."""
+        row = await capacity.commitment(session)
+        share = Share(row.numerator, row.denominator, row.min_slots)
+        pool = {worker.id: worker for worker in (await session.scalars(select(Worker))).all()}
+        session.expunge_all()
+        lost = any(self._is_lost(before, pool[id]) for id, before in self.pool.items()) or (
+            self.share is not None and share.of(row.capacity_mc) < self.share.of(row.capacity_mc)
+        )
+        self.pool, self.share = pool, share
+        used = await session.scalar(select(QuotaNode.used_mc).where(QuotaNode.kind == "root"))
+        live = set((await session.scalars(select(Lease.id).where(Lease.state != LeaseState.RELEASED))).all())
+        if (used or 0) <= row.limit_mc:
+            self.debt = None
+            return
+        if 2 in self.checked:
+            assert lost or self.debt, "2: more in use than committed, and no capacity was lost"
+            assert not self.debt or live <= self.debt.live, "2: granted in debt"
+        if lost or self.debt is None:
+            self.debt = Debt(live, self.now)
+        self.debt.live = live
+        # no heartbeat here names a lease: each ends one TTL after its claim, and is claimed soon or never
+        longest = timedelta(seconds=contract.CLAIM_DEADLINE_S + contract.TTL_S + self.debt.unswept_s)
+        if 2 in self.checked and self.swept:
+            assert self.now - self.debt.since <= longest, "2: more in use than committed after all of it had to end"
+
+    def _is_lost(self, before: Worker, now: Worker) -> bool:
+        """Whether its capacity went without regard to what runs."""
+        late = now.state == WorkerState.DRAINED and now.departs_at is not None and now.departs_at <= self.now
+        return before.state in COUNTED and (late or now.state in (WorkerState.LOST, WorkerState.LEFT))
+
     def teardown(self) -> None:
         if not hasattr(self, "sessions"):
             return
@@ -385,9 +515,12 @@ class Leases(RuleBasedStateMachine):
         """Serve everything: each accepted item must end in exactly one of its terminal states."""
         self.pass_time(60)
         self.do(self._expire, True)
+        self.ask_the_site(Duty.ACTIVE)
+        self.edit_the_commitment({"numerator": 33})
         for which in range(len(self.cells) + 1):
             self.do(self._edit, which, FREE)
         self.join(4, 0)
+        self.ask_a_worker(-1, Duty.ACTIVE)
         for _ in range(200):
             self.stale = None
             self.grant(fresh=True)
@@ -473,14 +606,44 @@ def without_commitment_check(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     return ()
 
 
+def without_waiting_to_leave(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    async def may_go(*_: object) -> bool:
+        return True
+
+    patch.setattr(departures, "_may_go", may_go)
+    return ()
+
+
+def drained_while_others_use_it(m: Leases) -> None:
+    """Of two workers one stands for nearly all of the pool, and little of it runs there."""
+    m.join(1, 0, 20_000)
+    m.join(4, 1, 3031)
+    m.submit(0, 9)
+    m.grant(fresh=True)
+    m.invariants_hold()
+    m.ask_a_worker(0, Duty.DRAINED)
+
+
+def granted_in_debt(m: Leases) -> None:
+    m.join(1, 0, 20_000)
+    m.join(4, 1, 3031)
+    m.submit(0, 3)
+    m.grant(fresh=True)
+    m.invariants_hold()
+    m.leave(0)
+    m.invariants_hold()
+    m.submit(0, 3)
+    m.grant(fresh=True)
+
+
 def without_borrowing_limits(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     patch.setattr(planning.Tree, "refuses", lambda *_, **__: None)
     return ()
 
 
 def beyond_its_nominal(m: Leases) -> None:
-    m.edit_a_quota(0, {"borrowing_limit_mc": 0})
-    m.edit_a_quota(1, {"borrowing_limit_mc": 0})
+    for which in range(4):
+        m.edit_a_quota(which, {"borrowing_limit_mc": 0})
     m.submit(0, 4)
     m.join(4, 0)
     m.grant(fresh=True)
@@ -620,6 +783,8 @@ def lost(m: Leases) -> None:
     ("number", "take_out", "history"),
     [
         (1, without_commitment_check, too_many_grants),
+        (2, without_waiting_to_leave, drained_while_others_use_it),
+        (2, without_commitment_check, granted_in_debt),
         (3, without_borrowing_limits, beyond_its_nominal),
         (4, without_counting_out, done),
         (5, without_the_gate, ended_twice),
@@ -648,7 +813,7 @@ def test_an_invariant_fails_without_its_guard_and_holds_with_it(
 
 def replay(machine: type[Leases], history: Callable[[Leases], None]) -> None:
     m = machine()
-    m.found(cells=1)
+    m.found(cells=2)
     try:
         history(m)
         m.invariants_hold()

@@ -79,7 +79,9 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
                 weight=draw(st.integers(1, 5)),
                 usage_core_ms=draw(st.floats(0, 1e6)),
                 held=draw(st.sampled_from([False, False, False, True])),
+                reclaim_first=draw(st.booleans()),
                 drains=draw(st.sampled_from([False, False, False, True])),
+                frozen=draw(st.sampled_from([False] * 9 + [True])),
                 borrowing_limit_mc=draw(limits),
                 lending_limit_mc=draw(limits),
                 max_loan_ms=draw(st.sampled_from([None, None, 30_000, 90_000])),
@@ -95,6 +97,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         inner.append(replace(node, borrowing_limit_mc=draw(limits), lending_limit_mc=draw(limits)))
     nominal_mc = sum(g.nominal_mc for g in inner) + 1000 * draw(st.integers(0, 2))
     root = Node(ROOT, None, "commitment", 1, False, nominal_mc, sum(g.used_mc for g in inner), 0.0)
+    root = replace(root, **draw(st.sampled_from([{}] * 17 + [{"held": True}, {"drains": True}, {"frozen": True}])))
     shapes = st.sampled_from([SMALL, SMALL, Shape(1000, 8192, 500, 20_000), Shape(2000, 2048, 4000, 60_000)])
     pending = [
         Pending(UUID(int=1000 * c.id.int + i), c.id, draw(shapes))
@@ -105,6 +108,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         Slots(UUID(int=7 + i), draw(st.integers(0, 6)), draw(st.integers(0, 16_000)), 16_000)
         for i in range(draw(st.integers(0, 3)))
     ]
+    cordoned = [Slots(UUID(int=5), draw(st.integers(0, 6)), draw(st.integers(0, 16_000)), 16_000)]
     loans = [
         Loan(UUID(int=10**6 + 100 * c.id.int + i), c.id, 1000)
         for c in cells
@@ -117,6 +121,8 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         [root, *inner, *cells],
         pending,
         workers,
+        cordoned=draw(st.sampled_from([[], cordoned])),
+        leaving_mc=draw(st.sampled_from([0, 0, 1000, 2500])),
         stale={c.id for c in cells if draw(st.integers(0, 5)) == 0},
         loans=loans,
         recalled_mc=draw(st.sampled_from([0, 0, 1000])),
@@ -164,7 +170,7 @@ def allowed(nodes: Sequence[Node], leaf: UUID, shape: Shape, limit_mc: int) -> b
     core_ms = shape.estimate_ms * shape.mc // 1000
     loans = [n for n in then if n.parent is not None and n.used_mc > n.nominal_mc and n.max_loan_ms is not None]
     return (
-        not any(n.held for n in path)
+        not any(n.held or n.frozen for n in path)
         and all(n.budget_left_core_ms is None or core_ms <= n.budget_left_core_ms for n in path)
         and all(shape.max_ms <= (n.max_loan_ms or 0) for n in loans)
         and all(
@@ -210,12 +216,19 @@ def test_every_grant_is_allowed_by_every_limit_at_every_ancestor(snapshot: Snaps
 
 @given(snapshots())
 def test_nothing_is_granted_in_debt(snapshot: Snapshot) -> None:
-    debt = snapshot.nodes[0].used_mc - snapshot.limit_mc
+    debt = snapshot.nodes[0].used_mc - snapshot.limit_mc - snapshot.leaving_mc
     decided = plan(snapshot)
     if debt > 0:
         assert not decided.grants
         if snapshot.workers and snapshot.limit_mc >= 1000:
-            assert set(decided.waits.values()) <= {Wait(Reason.CAPACITY_DEBT, ROOT, debt)}
+            told = {wait for wait in decided.waits.values() if wait.reason is not Reason.FROZEN}
+            assert told <= {Wait(Reason.CAPACITY_DEBT, ROOT, debt)}
+
+
+@given(snapshots())
+def test_what_leaves_with_workers_that_drain_is_granted_to_nobody(snapshot: Snapshot) -> None:
+    *_, (nodes, _, _) = states(snapshot, plan(snapshot))
+    assert nodes[0].used_mc <= max(snapshot.limit_mc, snapshot.nodes[0].used_mc)
 
 
 @given(snapshots())
@@ -342,8 +355,14 @@ def test_a_larger_nominal_never_delays_a_cell(snapshot: Snapshot, which: int, mo
     ("snapshot", "reason"),
     [
         (pool([cell(1)], {1: 1}, slots=0), Reason.NO_WORKERS),
+        (replace(pool([cell(1)], {1: 1}, slots=0), cordoned=[Slots(ROOT, 2, 9999, 9999)]), Reason.WORKERS_CORDONED),
         (pool([cell(1)], {1: 1}, slots=2, limit=999), Reason.COMMITMENT_BELOW_ONE_SLOT),
         (pool([cell(1), cell(2, used=3)], {1: 1}, slots=4, limit=2500), Reason.CAPACITY_DEBT),
+        (pool([cell(1, frozen=True, held=True)], {1: 1}, slots=2, limit=999), Reason.FROZEN),
+        (
+            replace(pool([cell(1), cell(2, used=3)], {1: 1}, slots=4, limit=2000), leaving_mc=1000),
+            Reason.COMMITMENT_FULL,
+        ),
         (pool([cell(1, held=True)], {1: 1}, slots=2), Reason.HELD),
         (pool([cell(1, budget_left_core_ms=1999)], {1: 1}, slots=2), Reason.BUDGET_SPENT),
         (pool([cell(1, max_loan_ms=59_999)], {1: 1}, slots=2), Reason.LOAN_TOO_LONG),
@@ -411,6 +430,19 @@ def test_what_is_borrowed_is_asked_back_from_whoever_has_most_of_it_youngest_fir
     assert plan(replace(snapshot, loans=loans, most_recalls=10, recalled_mc=1000)).recalls == [UUID(int=33)]
     assert plan(replace(snapshot, loans=loans, most_recalls=10, recalled_mc=2000)).recalls == []
     assert plan(replace(snapshot, loans=loans, most_recalls=1)).recalls == [UUID(int=33)]
+
+
+def test_guests_give_back_before_others_and_never_what_is_theirs() -> None:
+    owner, guests = cell(1, nominal=3), replace(cell(9, nominal=1, used=2), name="guests", reclaim_first=True)
+    guest, borrower = cell(2, parent=guests.id, nominal=1, used=2), cell(3, used=2)
+    snapshot = pool([owner, guest, borrower], {1: 3}, slots=4)
+    snapshot = replace(snapshot, nodes=[*snapshot.nodes, guests])
+    loans = [Loan(UUID(int=number), guest.id, 1000) for number in (21, 22)]
+    loans += [Loan(UUID(int=number), borrower.id, 1000) for number in (31, 32)]
+    asked = replace(snapshot, loans=loans, most_recalls=10)
+    assert plan(asked).recalls == [UUID(int=22), UUID(int=32), UUID(int=31)]
+    alike = [replace(node, reclaim_first=False) for node in asked.nodes]
+    assert plan(replace(asked, nodes=alike)).recalls[0] == UUID(int=32)
 
 
 @given(snapshots(), st.integers(1, 3))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from worldpool._version import __version__
-from worldpool.cli import _admin, _envs, _policies, _runs, _splits, _subsets, _tables
+from worldpool.cli import _admin, _envs, _policies, _queue, _runs, _splits, _subsets, _tables, _webhooks
 from worldpool.cli._output import EXIT_CODES, INTERRUPTED, PROBLEM, USAGE, Json, exit_code, show_record
 from worldpool.errors import WorldpoolError
 
@@ -28,7 +28,10 @@ app.add_typer(_splits.app, name="split")
 app.add_typer(_tables.app, name="table")
 app.add_typer(_policies.app, name="policy")
 app.add_typer(_runs.app, name="run")
+app.add_typer(_webhooks.app, name="webhook")
 app.add_typer(_admin.app, name="admin")
+app.command()(_queue.queue)
+app.command()(_queue.share)
 
 
 @app.command()

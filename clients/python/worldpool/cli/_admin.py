@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json as jsonlib
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import typer
 
 from worldpool._client import Client
+from worldpool._resources import Sites, Workers
 from worldpool.cli import _envs
 from worldpool.cli._output import Json, Limit, show_list, show_record
 
-app = typer.Typer(help="For operators: cells, keys, quotas, the commitment, sites and workers.", no_args_is_help=True)
+app = typer.Typer(
+    help="For operators: cells, keys, quotas, the commitment, sites and workers; cordon and drain.",
+    no_args_is_help=True,
+)
 cells = typer.Typer(help="Teams.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 quotas = typer.Typer(help="The entitlement tree.", no_args_is_help=True)
@@ -35,6 +40,19 @@ for name, group in (
 QuotaId = Annotated[str, typer.Argument(help="A node's id.")]
 
 
+MOMENT = "such as 2027-01-31T18:00:00Z"
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    try:
+        moment = None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option} takes a time {MOMENT}, not {text}") from None
+    if moment is not None and moment.tzinfo is None:
+        raise typer.BadParameter(f"{option} takes a time with its offset, {MOMENT}")
+    return moment
+
+
 def _pool() -> Client:
     return _envs.pool(operator=True)
 
@@ -48,17 +66,20 @@ def list_cells(json: Json = False) -> None:
 
 @cells.command("create")
 def create_cell(
-    name: str, weight: Annotated[int, typer.Option(help="Share among its siblings.")] = 1, json: Json = False
+    name: str,
+    weight: Annotated[int, typer.Option(help="Share among its siblings.")] = 1,
+    group: Annotated[str | None, typer.Option(help="A group's name or id, such as guests.")] = None,
+    json: Json = False,
 ) -> None:
     """Add a team. It needs a key as well: `admin keys create --cell NAME`."""
     with _pool() as pool:
-        show_record(pool.admin.cells.create(name=name, weight=weight), json=json)
+        show_record(pool.admin.cells.create(name=name, weight=weight, group=group), json=json)
 
 
 @keys.command("list")
 def list_keys(json: Json = False) -> None:
     """List all keys, without secrets."""
-    columns = ("id", "cell", "site", "revoked_at", "label", "expires_at", "scopes")
+    columns = ("id", "cell", "site", "steward_of", "revoked_at", "label", "expires_at", "scopes")
     with _pool() as pool:
         show_list(pool.admin.keys.list(), columns, json=json)
 
@@ -67,13 +88,26 @@ def list_keys(json: Json = False) -> None:
 def create_key(
     cell: Annotated[str | None, typer.Option(help="A cell's id or name.")] = None,
     site: Annotated[str | None, typer.Option(help="A site's name, for its workers.")] = None,
+    steward_of: Annotated[str | None, typer.Option(help="A group's name or id, for who divides it.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="Default: all that fit the owner; repeat for more.")] = None,
     label: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"], help="When it ends, UTC; a steward's key needs one."),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Make a key for a cell, a site or (with neither) an operator. The secret is shown only now."""
+    """Make a key for a cell, a site, a steward or (with none) an operator. The secret is shown only now."""
     with _pool() as pool:
-        show_record(pool.admin.keys.create(cell=cell, site=site, scopes=scope or None, label=label), json=json)
+        key = pool.admin.keys.create(
+            cell=cell,
+            site=site,
+            steward_of=steward_of,
+            scopes=scope or None,
+            label=label,
+            expires_at=until and until.replace(tzinfo=UTC),
+        )
+        show_record(key, json=json)
 
 
 @keys.command("revoke")
@@ -120,12 +154,15 @@ def set_quota(
     max_loan: Annotated[
         str | None, typer.Option(help="Milliseconds of the longest item beyond its nominal, or unlimited.")
     ] = None,
+    reclaim_first: Annotated[
+        bool | None, typer.Option(help="Whether its sessions on a loan are asked back before those of others.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Change a node."""
-    if (weight, state, borrowing_limit, lending_limit, max_loan) == (None,) * 5:
+    if (weight, state, borrowing_limit, lending_limit, max_loan, reclaim_first) == (None,) * 6:
         raise typer.BadParameter(
-            "name what to change: --weight, --state, --borrowing-limit, --lending-limit, --max-loan"
+            "name what to change: --weight, --state, --borrowing-limit, --lending-limit, --max-loan, --reclaim-first"
         )
     limits = {
         "borrowing_limit_mc": _limit("--borrowing-limit", borrowing_limit),
@@ -139,9 +176,17 @@ def set_quota(
             version=version,
             weight=weight,
             state=state,  # type: ignore[arg-type]  # the pool names what it knows
+            reclaim_first=reclaim_first,
             **limits,
         )
         show_record(changed, json=json)
+
+
+@quotas.command("thaw")
+def thaw_quota(quota: QuotaId, json: Json = False) -> None:
+    """Set the counter of a frozen node to what its leases hold, and let items start below it again."""
+    with _pool() as pool:
+        show_record(pool.admin.quotas.thaw(quota), json=json)
 
 
 @commitment.command("show")
@@ -156,15 +201,34 @@ def set_commitment(
     numerator: Annotated[int | None, typer.Option(help="The share's upper part, such as 33.")] = None,
     denominator: Annotated[int | None, typer.Option(help="The share's lower part, such as 100.")] = None,
     half_life_s: Annotated[int | None, typer.Option(help="Seconds until use counts half.")] = None,
+    cooldown_s: Annotated[
+        int | None, typer.Option(help="Seconds in which a cell that got back what it had lent lends nothing.")
+    ] = None,
+    min_slots: Annotated[
+        int | None, typer.Option(help="Commit so many slots to a pool too small for its share; 0 ends it.")
+    ] = None,
+    min_slots_until: Annotated[str | None, typer.Option(help=f"When that ends, {MOMENT}.")] = None,
+    shares_visible: Annotated[
+        str | None, typer.Option(help="What cells see of the shares of others: own (none), groups or cells.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Change the share of the pool that is committed."""
-    if numerator is None and denominator is None and half_life_s is None:
-        raise typer.BadParameter("give --numerator, --denominator or --half-life-s")
+    asked = (numerator, denominator, half_life_s, cooldown_s, min_slots, min_slots_until, shares_visible)
+    if all(each is None for each in asked):
+        raise typer.BadParameter("give one of the options: see --help")
+    until = _moment("--min-slots-until", min_slots_until)
     with _pool() as pool:
         version = pool.admin.commitment.get().version
         changed = pool.admin.commitment.update(
-            version=version, numerator=numerator, denominator=denominator, half_life_s=half_life_s
+            version=version,
+            numerator=numerator,
+            denominator=denominator,
+            half_life_s=half_life_s,
+            cooldown_s=cooldown_s,
+            min_slots=min_slots,
+            min_slots_until=until,
+            shares_visible=shares_visible,  # type: ignore[arg-type]  # the pool names what it knows
         )
         show_record(changed, json=json)
 
@@ -199,9 +263,53 @@ def create_site(
 @workers.command("list")
 def list_workers(json: Json = False) -> None:
     """List all worker processes."""
-    columns = ("id", "name", "site", "state", "slots", "busy", "contributes_mc", "seen_at")
+    columns = ("id", "name", "site", "state", "cordoned", "slots", "busy", "contributes_mc", "seen_at")
     with _pool() as pool:
         show_list(pool.admin.workers.list(), columns, json=json)
+
+
+# --- cordon and drain
+
+Target = Annotated[str, typer.Argument(help="worker/ID, worker/NAME or site/NAME.", metavar="worker/… | site/…")]
+
+
+def _target(pool: Client, target: str) -> tuple[Workers | Sites, str]:
+    kind, _, name = target.partition("/")
+    nouns: dict[str, Workers | Sites] = {"worker": pool.admin.workers, "site": pool.admin.sites}
+    if kind not in nouns or not name:
+        raise typer.BadParameter(f"name worker/… or site/…, not {target}")
+    return nouns[kind], name
+
+
+@app.command("cordon")
+def cordon(target: Target, json: Json = False) -> None:
+    """Let nothing new start there; capacity counts on. Of a site: on all its workers, also those that come later."""
+    with _pool() as pool:
+        noun, name = _target(pool, target)
+        show_record(noun.cordon(name), json=json)
+
+
+@app.command("uncordon")
+def uncordon(target: Target, json: Json = False) -> None:
+    """End a cordon or a drain."""
+    with _pool() as pool:
+        noun, name = _target(pool, target)
+        show_record(noun.uncordon(name), json=json)
+
+
+@app.command("drain")
+def drain(
+    target: Target,
+    departs_at: Annotated[
+        str | None, typer.Option(help=f"When it goes whatever runs there, {MOMENT}. Default: when all has ended.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Cordon it and let its capacity leave as soon as nothing needs it."""
+    at = _moment("--departs-at", departs_at)
+    with _pool() as pool:
+        noun, name = _target(pool, target)
+        show_record(noun.drain(name, departs_at=at), json=json)
 
 
 @splits.command("declare")
