@@ -182,6 +182,13 @@ class Tree:
                 return Wait(reason, self.root, -room)
         return None
 
+    def most(self, leaf: UUID) -> tuple[int | None, int | None]:
+        """What an item may be charged, in core-milliseconds, and how long it may take, in milliseconds, to start at
+        all; None is no limit."""
+        budgets = [self._budget[node.id] for node in (self.nodes[self.root], *self.path(leaf))]
+        loans = [n.max_loan_ms for n in self.path(leaf) if self._used[n.id] + SLOT_MC > n.nominal_mc]
+        return _least(budgets), _least(loans)
+
     def _spared(self, leaf: UUID, mc: int) -> Iterator[tuple[UUID, int]]:
         """T of the leaf and its ancestors, if it took so much more."""
         node: Node | None = self.nodes[leaf]
@@ -219,6 +226,10 @@ class Tree:
     def hold(self, mc: int) -> None:
         """Keep so much of what is or becomes free for a claim."""
         self.held_mc += mc
+
+
+def _least(limits: Sequence[int | None]) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _lent(node: Node, spare: int) -> int:

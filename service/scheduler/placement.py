@@ -28,6 +28,11 @@ class Placement:
         self._largest_mb = max(self._most.values(), default=0)
         self._slots = sum(max(w.slots, 0) for w in workers)
 
+    @property
+    def most_mb(self) -> int:
+        """The memory that an item may need to start at all."""
+        return max((memory for slots, memory in self._free.values() if slots > 0), default=self._largest_mb)
+
     def take(self, memory_mb: int) -> UUID | Wait:
         """A worker for the item, or why there is none."""
         if not self._most:

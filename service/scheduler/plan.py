@@ -101,7 +101,8 @@ class Plan:
     parked: Mapping[tuple[UUID, Shape], Wait]  # of shapes that were tried
     claims: Mapping[UUID, Claim]  # of leaves that are entitled to room that others have
     recalls: Sequence[UUID]  # leases that are asked back
-    cut: bool  # it ended at a leaf with more items than the snapshot has: plan again
+    cut: bool  # it ended with as many grants as it may have, before it came to all leaves
+    short: Collection[UUID]  # leaves of which more items than the snapshot has would count: plan again with more
 
 
 def plan(snapshot: Snapshot, *, most: int = 128) -> Plan:
@@ -111,11 +112,11 @@ def plan(snapshot: Snapshot, *, most: int = 128) -> Plan:
     lines = _lines(snapshot, tree)
     grants: list[Grant] = []
     claims: dict[UUID, Claim] = {}
-    cut = False
+    short: set[UUID] = set()
     for entitled in (True, False):
         turns = [(tree.order(leaf), leaf) for leaf, line in lines.items() if line.closed is None]
         heapq.heapify(turns)
-        while turns and len(grants) < most and not cut:
+        while turns and len(grants) < most:
             order, leaf = heapq.heappop(turns)
             if order != tree.order(leaf):  # a sibling's grant moved it: look again later
                 heapq.heappush(turns, (tree.order(leaf), leaf))
@@ -124,20 +125,24 @@ def plan(snapshot: Snapshot, *, most: int = 128) -> Plan:
             if grant is not None:
                 grants.append(grant)
                 heapq.heappush(turns, (tree.order(leaf), leaf))
-                cut = not lines[leaf] and leaf in snapshot.more
             elif entitled:
                 claim = _claim(tree, leaf, lines[leaf])
                 if claim is not None:
                     claims[leaf] = claim
                     if leaf not in snapshot.stale:
                         _keep(tree, placement, claim)
+                    if lines[leaf].could_claim_more(claim):
+                        short.add(leaf)
+            if lines[leaf].exhausted:
+                short.add(leaf)
     return Plan(
         grants,
         {leaf: line.wait for leaf, line in lines.items() if line.wait is not None},
         {(leaf, shape): wait for leaf, line in lines.items() for shape, wait in line.parked.items()},
         claims,
         _recalls(snapshot, tree, sum(claim.shape.mc * claim.items for claim in claims.values())),
-        cut,
+        len(grants) >= most,
+        short & set(snapshot.more),
     )
 
 
@@ -159,8 +164,17 @@ class _Line:
         waiting = [(queue[0], shape) for shape, queue in self._queues.items() if queue and shape not in self.parked]
         return [shape for _, shape in sorted(waiting)]
 
-    def __bool__(self) -> bool:
-        return any(self._queues.values())
+    @property
+    def exhausted(self) -> bool:
+        """Whether nothing of it can start, but a smaller or shorter item might."""
+        return all(
+            not queue or (shape in self.parked and self.parked[shape].reason in _OF_ITS_SIZE)
+            for shape, queue in self._queues.items()
+        )
+
+    def could_claim_more(self, claim: Claim) -> bool:
+        """Whether the claim is for all items of the shape that are known, and others feel how many those are."""
+        return claim.items == self.count(claim.shape) and self.parked[claim.shape].reason in _FELT_BY_OTHERS
 
     def count(self, shape: Shape) -> int:
         return len(self._queues[shape])
@@ -205,6 +219,8 @@ def _first(tree: Tree, placement: Placement, leaf: UUID, line: _Line, *, entitle
     return None
 
 
+_OF_ITS_SIZE = {Reason.BUDGET_SPENT, Reason.LOAN_TOO_LONG, Reason.NO_FREE_MEMORY, Reason.NO_WORKER_LARGE_ENOUGH}
+_FELT_BY_OTHERS = {Reason.NOTHING_LENT, Reason.NO_FREE_MEMORY}
 _NO_ROOM = {Reason.COMMITMENT_FULL, Reason.NOTHING_LENT, Reason.NO_FREE_SLOT, Reason.NO_FREE_MEMORY}
 
 

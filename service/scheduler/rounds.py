@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -34,16 +35,16 @@ async def play(session: AsyncSession, *, now: datetime, takers: leases.Takers | 
     if not decided.grants:
         return Round(0, 0, again=False)
     messages = await leases.grant(session, decided, of=seen, now=now, takers=takers)
-    again = decided.cut or len(decided.grants) == snapshot.MOST_GRANTS
-    return Round(len(decided.grants), len(messages), again)
+    return Round(len(decided.grants), len(messages), again=decided.cut)
 
 
 async def decide(session: AsyncSession, *, now: datetime) -> tuple[Snapshot, Plan]:
     """What a plan of all waiting items would do: few of each leaf are read, and more where that does not do."""
-    most = snapshot.FEW
+    looks: dict[UUID, int] = {}
     while True:
-        seen = await snapshot.read(session, now=now, most=most)
+        seen = await snapshot.read(session, now=now, looks=looks)
         decided = plan(seen, most=snapshot.MOST_GRANTS)
-        if not decided.cut or most >= snapshot.MOST_GRANTS:
+        deeper = [leaf for leaf in decided.short if looks.get(leaf, 0) < snapshot.MOST_GRANTS]
+        if not deeper:
             return seen, decided
-        most *= 8
+        looks |= {leaf: 8 * looks.get(leaf, snapshot.FEW) for leaf in deeper}

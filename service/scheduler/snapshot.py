@@ -2,52 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, func, select, text
+from sqlalchemy import TextClause, and_, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import capacity, claims, clock, readers
 from service.models import Duty, Lease, LeaseState, NodeState, QuotaNode, Site, Worker, WorkerState
 from service.scheduler.bounds import Bounds, room
 from service.scheduler.entitlement import Node, Reason, decayed
-from service.scheduler.placement import Slots
+from service.scheduler.placement import Placement, Slots
 from service.scheduler.plan import Pending, Shape, Snapshot, plan
 
 MOST_GRANTS = 128
 """Grants in one transaction."""
 FEW = 4
 """Items of a leaf that are looked at first; a plan that wants more of one asks for them."""
+NO_LOOKS: Mapping[UUID, int] = MappingProxyType({})
+NO_LIMIT = 2**62
 
 
-async def read(session: AsyncSession, *, now: datetime, most: int = FEW) -> Snapshot:
-    """The pool at this moment. Of each leaf only the first `most` items, but what starts of them is what would start of
-    all."""
+async def read(
+    session: AsyncSession, *, now: datetime, most: int = FEW, looks: Mapping[UUID, int] = NO_LOOKS
+) -> Snapshot:
+    """The pool at this moment. Of each leaf only the first `most` items, or as many as in `looks`, and as many of those
+    that are small and short enough to start."""
     row = await capacity.commitment(session)
     limit_mc = capacity.limit_of_grants(row, now=now)
     since = await claims.open_since(session)
     late = now - await claims.longest_wait(session) if since else now
     cooldown = timedelta(seconds=row.cooldown_s)
     cooling = await claims.reclaimed(session, since=now - cooldown) if cooldown else {}
-    pending, more = await _pending(session, most=most, now=now)
     workers, cordoned = await _workers(session)
     moves = await session.scalar(select(QuotaNode.moves).where(QuotaNode.kind == "root"))
-    return Snapshot(
+    seen = Snapshot(
         limit_mc=limit_mc,
         epoch=row.epoch,
         moves=int(moves or 0),
         nodes=await _nodes(session, cooling, now=now, half_life=timedelta(seconds=row.half_life_s)),
-        pending=pending,
+        pending=(),
         workers=workers,
         cordoned=cordoned,
         leaving_mc=row.limit_mc - limit_mc,
-        more=more,
         claimed=since,
         stale={leaf for leaf, at in since.items() if at < late},
     )
+    pending, more = await _pending(session, seen, most=most, looks=looks, now=now)
+    return replace(seen, pending=pending, more=more)
 
 
 async def _nodes(
@@ -119,18 +125,39 @@ async def _workers(session: AsyncSession) -> tuple[list[Slots], list[Slots]]:
     return found[True], found[False]
 
 
-async def _pending(session: AsyncSession, *, most: int, now: datetime) -> tuple[list[Pending], set[UUID]]:
+async def _pending(
+    session: AsyncSession, seen: Snapshot, *, most: int, looks: Mapping[UUID, int], now: datetime
+) -> tuple[list[Pending], set[UUID]]:
     """The first items of each leaf in their order, and the leaves that have more."""
     bounded = await _bounded(session, now=now)
-    bounds = {
+    bounds: dict[str, object] = {
         "most": most,
+        "looked": list(looks),
+        "looks": list(looks.values()),
         "nodes": [run.node for run in bounded],
         "runs": [run.id for run in bounded],
         "rooms": [room(run.bounds)[0] for run in bounded],
     }
+    pending, more = await _first_items(session, _QUEUE, bounds)
+    largest = _largest(seen, more)
+    tight = {item.leaf for item in pending if item.leaf in more and not largest[item.leaf].fits(item.shape)}
+    if tight:
+        limits = [(leaf, *largest[leaf]) for leaf in tight]
+        names = ("leaves", "memory_mb", "core_ms", "max_ms")
+        bounds |= {name: list(column) for name, column in zip(names, zip(*limits, strict=True), strict=True)}
+        fitting, more_fit = await _first_items(session, _QUEUE_FITTING, bounds)
+        known = {item.id for item in pending}
+        pending += [item for item in fitting if item.id not in known]
+        more = (more - tight) | more_fit
+    return pending, more
+
+
+async def _first_items(
+    session: AsyncSession, queue: TextClause, bounds: Mapping[str, object]
+) -> tuple[list[Pending], set[UUID]]:
     pending: list[Pending] = []
     more: set[UUID] = set()
-    for row in await session.execute(_QUEUE, bounds):
+    for row in await session.execute(queue, bounds):
         if row.node_id in more:
             continue  # what comes between the last one seen and this one is not known
         pending.append(Pending(row.id, row.node_id, Shape(row.mc, row.memory_mb, row.estimate_ms, row.max_ms)))
@@ -139,40 +166,69 @@ async def _pending(session: AsyncSession, *, most: int, now: datetime) -> tuple[
     return pending, more
 
 
+class _Largest(NamedTuple):
+    """What an item may be to start at all."""
+
+    memory_mb: int
+    core_ms: int
+    max_ms: int
+
+    def fits(self, shape: Shape) -> bool:
+        return shape.memory_mb <= self.memory_mb and shape.core_ms <= self.core_ms and shape.max_ms <= self.max_ms
+
+
+def _largest(seen: Snapshot, leaves: Collection[UUID]) -> dict[UUID, _Largest]:
+    tree, memory_mb = seen.tree(), Placement(seen.workers).most_mb
+    most = {leaf: tree.most(leaf) for leaf in leaves}
+    return {leaf: _Largest(memory_mb, *(NO_LIMIT if m is None else m for m in most[leaf])) for leaf in leaves}
+
+
 # Items of a run that bounds itself are counted; of the others, the run ids between two such runs are one range of the
 # index. So a run that is held back costs two looks, however many items it has. `last`: of a range, there may be more.
-_QUEUE = text(
-    """
+_ITEMS = """
     WITH bound AS (
-        SELECT * FROM unnest(CAST(:nodes AS uuid[]), CAST(:runs AS uuid[]), CAST(:rooms AS bigint[]))
-            AS bound(node_id, run_id, room)
+        SELECT run.*, coalesce(look.most, :most) AS most
+        FROM unnest(CAST(:nodes AS uuid[]), CAST(:runs AS uuid[]), CAST(:rooms AS bigint[]))
+            AS run(node_id, run_id, room)
+        LEFT JOIN unnest(CAST(:looked AS uuid[]), CAST(:looks AS bigint[])) AS look(node_id, most) USING (node_id)
     ), gap AS (
-        SELECT node_id, run_id AS below,
-            lag(run_id, 1, '00000000-0000-0000-0000-000000000000') OVER (PARTITION BY node_id ORDER BY run_id) AS above
-        FROM (
-            SELECT node_id, run_id FROM bound
-            UNION ALL SELECT id, 'ffffffff-ffff-ffff-ffff-ffffffffffff' FROM quota_node WHERE kind = 'cell'
+        SELECT edge.*, coalesce(look.most, :most) AS most FROM (
+            SELECT node_id, run_id AS below, lag(run_id, 1, '00000000-0000-0000-0000-000000000000')
+                OVER (PARTITION BY node_id ORDER BY run_id) AS above
+            FROM (
+                SELECT node_id, run_id FROM bound
+                UNION ALL SELECT id, 'ffffffff-ffff-ffff-ffff-ffffffffffff' FROM quota_node WHERE kind = 'cell'
+            ) each
         ) edge
+        LEFT JOIN unnest(CAST(:looked AS uuid[]), CAST(:looks AS bigint[])) AS look(node_id, most) USING (node_id)
     )
     SELECT open.* FROM (
         SELECT i.*, row_number() OVER (PARTITION BY gap.node_id, gap.below
-            ORDER BY i.priority DESC, i.run_id, i.ordinal) = :most AS last
-        FROM gap CROSS JOIN LATERAL (
+            ORDER BY i.priority DESC, i.run_id, i.ordinal) = gap.most AS last
+        FROM gap {largest} CROSS JOIN LATERAL (
             SELECT id, node_id, mc, memory_mb, estimate_ms, max_ms, priority, run_id, ordinal FROM work_item
-            WHERE node_id = gap.node_id AND state = 'queued' AND run_id > gap.above AND run_id < gap.below
-            ORDER BY priority DESC, run_id, ordinal LIMIT :most
+            WHERE node_id = gap.node_id AND state = 'queued' AND run_id > gap.above AND run_id < gap.below {fits}
+            ORDER BY priority DESC, run_id, ordinal LIMIT gap.most
         ) i
         UNION ALL
-        SELECT i.*, bound.room > :most AND row_number() OVER (PARTITION BY bound.run_id
-            ORDER BY i.priority DESC, i.run_id, i.ordinal) = :most AS last
-        FROM bound CROSS JOIN LATERAL (
+        SELECT i.*, bound.room > bound.most AND row_number() OVER (PARTITION BY bound.run_id
+            ORDER BY i.priority DESC, i.run_id, i.ordinal) = bound.most AS last
+        FROM bound {largest} CROSS JOIN LATERAL (
             SELECT id, node_id, mc, memory_mb, estimate_ms, max_ms, priority, run_id, ordinal FROM work_item
-            WHERE node_id = bound.node_id AND state = 'queued' AND run_id = bound.run_id
-            ORDER BY priority DESC, run_id, ordinal LIMIT least(bound.room, :most)
+            WHERE node_id = bound.node_id AND state = 'queued' AND run_id = bound.run_id {fits}
+            ORDER BY priority DESC, run_id, ordinal LIMIT least(bound.room, bound.most)
         ) i
     ) open
     ORDER BY node_id, priority DESC, run_id, ordinal
     """
+_QUEUE = text(_ITEMS.format(largest="", fits=""))
+_QUEUE_FITTING = text(
+    _ITEMS.format(
+        largest="""JOIN unnest(CAST(:leaves AS uuid[]), CAST(:memory_mb AS bigint[]), CAST(:core_ms AS bigint[]),
+            CAST(:max_ms AS bigint[])) AS largest(node_id, memory_mb, core_ms, max_ms) USING (node_id)""",
+        fits="""AND memory_mb <= largest.memory_mb AND max_ms <= largest.max_ms
+            AND CAST(estimate_ms AS bigint) * mc / 1000 <= largest.core_ms""",
+    )
 )
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import func, insert, select, text, update
@@ -69,6 +69,8 @@ FAST = settings(
     max_examples=12,
     stateful_step_count=40,
     deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink such a history takes longer than to read it
+    print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
 CHUNK = contract.ChunkInfo(
@@ -99,6 +101,11 @@ CHANGES = st.fixed_dictionaries(
 
 
 COMMITMENTS = st.sampled_from([{"numerator": 10}, {"numerator": 33}, {"min_slots": 1}, {"min_slots": 3}])
+
+
+MEMORY = st.sampled_from([1, 1, 3000, 6000, 12_000])
+"""Of items, in MB: several fit a worker, or one, or none."""
+WORKER_MB, LARGE_WORKER_MB = 9999, 99_999
 
 
 @dataclass(frozen=True)
@@ -183,11 +190,11 @@ class Leases(RuleBasedStateMachine):
 
     # --- what happens
 
-    @rule(cell=st.integers(0, 2), count=st.integers(1, 12))
-    def submit(self, cell: int, count: int) -> None:
-        self.do(self._submit, self.cells[cell % len(self.cells)], count)
+    @rule(cell=st.integers(0, 2), count=st.integers(1, 12), memory_mb=MEMORY, max_ms=st.sampled_from([4, 9, 9, 20]))
+    def submit(self, cell: int, count: int, memory_mb: int = 1, max_ms: int = 9) -> None:
+        self.do(self._submit, self.cells[cell % len(self.cells)], count, memory_mb=memory_mb, max_ms=max_ms)
 
-    async def _submit(self, session: AsyncSession, cell: UUID, count: int) -> None:
+    async def _submit(self, session: AsyncSession, cell: UUID, count: int, *, memory_mb: int, max_ms: int) -> None:
         run = Run(
             id=new_id(), cell_id=cell, environments=1, policies=["random"], steps_per_env=1, seeds=[0], labels={},
             items_total=count, steps_expected=count,
@@ -195,16 +202,28 @@ class Leases(RuleBasedStateMachine):
         session.add(run)
         await session.flush()
         node = await session.scalar(select(QuotaNode.id).where(QuotaNode.cell_id == cell))
-        values = {"node_id": node, "memory_mb": 1, "estimate_ms": 2000, "max_ms": 9, "specs": [], "segments": []}
+        values = {
+            "node_id": node,
+            "memory_mb": memory_mb,
+            "estimate_ms": 2000,
+            "max_ms": max_ms,
+            "specs": [],
+            "segments": [],
+        }
         values |= {"policy": "random", "seed": 0}
         rows = [{"id": new_id(), "run_id": run.id, "ordinal": i, **values} for i in range(count)]
         await session.execute(insert(WorkItem), rows)
 
     @rule(slots=st.integers(1, 4), name=st.integers(0, 2), contributes=st.sampled_from([None, None, 3031, 20_000]))
-    def join(self, slots: int, name: int, contributes: int | None = None) -> None:
+    def join(self, slots: int, name: int, contributes: int | None = None, memory_mb: int = WORKER_MB) -> None:
         """A worker comes, or comes again: the incarnation before it is lost at that moment."""
         request = contract.Registration(
-            name=f"w{name}", incarnation=uuid4(), slots=slots, memory_mb=9999, runtime="r", contributes_mc=contributes
+            name=f"w{name}",
+            incarnation=uuid4(),
+            slots=slots,
+            memory_mb=memory_mb,
+            runtime="r",
+            contributes_mc=contributes,
         )
         worker = self.do(fleet.register, self.site, request, now=self.now)
         for _ in range(departures.DWELL_HEARTBEATS):
@@ -221,6 +240,12 @@ class Leases(RuleBasedStateMachine):
         ids = (await session.scalars(select(QuotaNode.id).where(QuotaNode.kind != "root").order_by(QuotaNode.id))).all()
         edited = update(QuotaNode).where(QuotaNode.id == ids[which % len(ids)])
         await session.execute(edited.values(**change))
+        await capacity.divide(session, now=self.now)
+
+    async def _free(self, session: AsyncSession) -> None:
+        """Take back all that was edited of quotas."""
+        await capacity.lock_root(session)
+        await session.execute(update(QuotaNode).where(QuotaNode.kind != "root").values(**FREE))
         await capacity.divide(session, now=self.now)
 
     @rule(which=st.integers(0, 9))
@@ -517,9 +542,8 @@ class Leases(RuleBasedStateMachine):
         self.do(self._expire, True)
         self.ask_the_site(Duty.ACTIVE)
         self.edit_the_commitment({"numerator": 33})
-        for which in range(len(self.cells) + 1):
-            self.do(self._edit, which, FREE)
-        self.join(4, 0)
+        self.do(self._free)
+        self.join(4, 0, memory_mb=LARGE_WORKER_MB)
         self.ask_a_worker(-1, Duty.ACTIVE)
         for _ in range(200):
             self.stale = None
@@ -697,6 +721,30 @@ def without_queueing_again(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     return ()
 
 
+def without_looking_for_what_fits(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(snapshot._Largest, "fits", lambda *_: True)
+    return ()
+
+
+def without_looking_deeper(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(rounds, "plan", lambda *seen, **named: replace(plan(*seen, **named), short=()))
+    return ()
+
+
+def small_behind_many_that_fit_no_worker(m: Leases) -> None:
+    m.join(4, 0, 20_000)
+    m.submit(0, 300, memory_mb=LARGE_WORKER_MB)
+    m.submit(0, 1)
+    m.grant(fresh=True)
+    m.cancel(0)
+
+
+def more_starts_than_are_read_at_first(m: Leases) -> None:
+    m.join(9, 0, 50_000)
+    m.submit(0, 9)
+    m.grant(fresh=True)
+
+
 def too_many_grants(m: Leases) -> None:
     m.submit(0, 5)
     m.join(1, 0)
@@ -795,6 +843,8 @@ def lost(m: Leases) -> None:
         (8, attempts_are(lambda: UUID(int=0)), delivered_again),
         (8, without_knowing_attempts, gone_on_again),
         (9, without_queueing_again, lost),
+        (19, without_looking_for_what_fits, small_behind_many_that_fit_no_worker),
+        (19, without_looking_deeper, more_starts_than_are_read_at_first),
     ],
 )
 def test_an_invariant_fails_without_its_guard_and_holds_with_it(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.scheduler.entitlement import Node, Reason, Wait
-from service.scheduler.placement import Slots
+from service.scheduler.placement import Placement, Slots
 from service.scheduler.plan import Claim, Loan, Pending, Plan, Shape, Snapshot, plan
 
 ROOT = UUID(int=1)
@@ -446,18 +446,36 @@ def test_guests_give_back_before_others_and_never_what_is_theirs() -> None:
 
 
 @given(snapshots(), st.integers(1, 3))
-def test_what_is_planned_of_the_first_items_is_the_beginning_of_the_whole_plan(snapshot: Snapshot, first: int) -> None:
-    seen: Counter[UUID] = Counter()
-    pending = []
-    for item in snapshot.pending:
-        seen[item.leaf] += 1
-        if seen[item.leaf] <= first:
-            pending.append(item)
-    part = plan(replace(snapshot, pending=pending, more={leaf for leaf, n in seen.items() if n > first}))
-    whole = plan(snapshot).grants
-    if all(item.shape == SMALL for item in snapshot.pending):
-        assert whole[: len(part.grants)] == part.grants
-        assert part.cut or len(part.grants) == len(whole)
+def test_a_plan_of_the_first_items_and_the_first_that_fit_is_that_of_all_or_asks_for_more(
+    snapshot: Snapshot, first: int
+) -> None:
+    """Of items of a slot each, as all are."""
+    snapshot = replace(snapshot, pending=[replace(p, shape=p.shape._replace(mc=1000)) for p in snapshot.pending])
+    tree, memory_mb = snapshot.tree(), Placement(snapshot.workers).most_mb
+    seen: set[UUID] = set()
+    more: set[UUID] = set()
+    for leaf in {item.leaf for item in snapshot.pending}:
+        line = [item for item in snapshot.pending if item.leaf == leaf]
+        core_ms, max_ms = (10**12 if limit is None else limit for limit in tree.most(leaf))
+        largest = Shape(1000, memory_mb, core_ms, max_ms)
+        fitting = [p for p in line if all(size <= limit for size, limit in zip(p.shape, largest, strict=True))]
+        seen |= {item.id for item in (*line[:first], *fitting[:first])}
+        more |= {leaf} if len(fitting) > first else set()
+    part = plan(replace(snapshot, pending=[item for item in snapshot.pending if item.id in seen], more=more))
+    whole = plan(snapshot)
+    assert part.short or part.grants == whole.grants
+    assert set(part.short) <= more
+
+
+def test_what_cannot_start_keeps_nothing_behind_it_from_starting() -> None:
+    """All items that are looked at first are too large, for the worker or for now."""
+    snapshot = pool([cell(1, nominal=9)], {}, slots=4)
+    large, small = SMALL._replace(memory_mb=10**9), SMALL
+    line = [Pending(UUID(int=i), UUID(int=1), large) for i in range(9)]
+    few = plan(replace(snapshot, pending=line[:4], more={UUID(int=1)}))
+    assert few.short == {UUID(int=1)}
+    line.append(Pending(UUID(int=9), UUID(int=1), small))
+    assert [grant.item for grant in plan(replace(snapshot, pending=line)).grants] == [UUID(int=9)]
 
 
 @given(snapshots())
