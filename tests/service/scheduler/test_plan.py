@@ -337,15 +337,17 @@ def test_grants_of_one_round_are_charged_so_that_equal_cells_alternate() -> None
 
 @given(snapshots(), st.integers(0, 8), st.integers(1, 3))
 def test_a_larger_nominal_never_delays_a_cell(snapshot: Snapshot, which: int, more: int) -> None:
-    leaves = [n for n in snapshot.nodes if n.name.startswith("cell")]
-    raised = leaves[which % len(leaves)]
-    path = {n.id for n in lineage(snapshot.nodes, raised.id)} - {ROOT}
-    nodes = [replace(n, nominal_mc=n.nominal_mc + 1000 * more) if n.id in path else n for n in snapshot.nodes]
-    own_before = [g.item for g in plan(snapshot).grants if g.leaf == raised.id]
-    same = all(p.shape == SMALL for p in snapshot.pending)
-    if same and snapshot.nodes[0].nominal_mc >= sum(n.nominal_mc for n in nodes if n.parent == ROOT):
-        own_after = [g.item for g in plan(replace(snapshot, nodes=nodes)).grants if g.leaf == raised.id]
-        assert own_after[: len(own_before)] == own_before
+    """Of items of one shape, where the pool has slots that are nobody's nominal."""
+    root, *others = snapshot.nodes
+    root = replace(root, nominal_mc=root.nominal_mc + 1000 * more)
+    pending = [replace(item, shape=SMALL) for item in snapshot.pending]
+    leaves = [node for node in others if node.name.startswith("cell")]
+    raised = leaves[which % len(leaves)].id
+    path = {node.id for node in lineage(snapshot.nodes, raised)}
+    larger = [replace(node, nominal_mc=node.nominal_mc + 1000 * more) if node.id in path else node for node in others]
+    before, after = (plan(replace(snapshot, nodes=[root, *nodes], pending=pending)) for nodes in (others, larger))
+    own_before, own_after = ([g.item for g in decided.grants if g.leaf == raised] for decided in (before, after))
+    assert own_after[: len(own_before)] == own_before
 
 
 # --- reasons
