@@ -6,7 +6,7 @@ PYTHONS := python3.12 python3.11 python3
 ONLY ?=
 SECONDS ?= 120
 
-.PHONY: help demo up test fuzz storm bench lint catalogue catalogue-verify migrate openapi settings lock
+.PHONY: help demo up test fuzz storm bench simulate lint catalogue catalogue-verify migrate openapi settings lock
 .DELETE_ON_ERROR:
 
 help: ## list these verbs
@@ -29,6 +29,9 @@ storm: $(INSTALLED) ## kill, restart and disconnect around a run (SECONDS=120)
 
 bench: $(INSTALLED) ## measure throughput and latency (ONLY=rollouts for one)
 	@$(BIN)/python -m tests.bench $(ONLY)
+
+simulate: $(INSTALLED) ## simulate a week of the scheduler beside three others; a report in .worldpool
+	@$(BIN)/python -m service.simulation
 
 lint: $(INSTALLED) ## check style, types and the direction of imports
 	@$(BIN)/ruff check --quiet

@@ -9,14 +9,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import db, webhooks
+from service import accounts, db, webhooks
 from service.models import (
     COUNTED,
     CapacityEpoch,
@@ -28,7 +27,7 @@ from service.models import (
     WorkerState,
     WorkItem,
 )
-from service.scheduler.entitlement import SLOT_MC, Share, capacity_mc, limit_mc, whole_slots
+from service.scheduler.entitlement import SLOT_MC, Share, capacity_mc, divided, limit_mc, shared
 from service.webhooks import Event
 from workers import contract
 
@@ -112,17 +111,24 @@ async def note_debt(session: AsyncSession, row: Commitment, *, now: datetime) ->
 
 
 async def divide(session: AsyncSession, *, now: datetime) -> None:
-    """Set every node's nominal slots from the limit and the weights, and carry the fractions on. Needs the root
-    lock."""
+    """Set every node's share of the limit by the weights, round it to whole slots, and carry the fractions on. Needs
+    the root lock."""
     row = await commitment(session)
+    await accounts.open_window(session, row, now=now)
+    await accounts.accrue(session, row, until=now)
     query = select(QuotaNode).order_by(QuotaNode.id).execution_options(populate_existing=True)
     nodes = (await session.execute(query)).scalars().all()
-    children: defaultdict[UUID | None, list[QuotaNode]] = defaultdict(list)
     among = sharing(nodes)
+    children: defaultdict[UUID | None, list[Share]] = defaultdict(list)
     for node in among:
-        children[node.parent_id].append(node)
-    values: list[dict[str, Any]] = [{"id": node.id, "nominal_mc": 0, "carry": 0} for node in nodes if node not in among]
-    _divide_below(children[None], limit_of_grants(row, now=now) // SLOT_MC, children, values)
+        children[node.parent_id].append(Share(node.id, node.weight, node.carry))
+    slots = divided(limit_of_grants(row, now=now) // SLOT_MC, children)
+    share_mc = shared(float(row.limit_mc), children)
+    values = []
+    for node in nodes:
+        given, carry = slots.get(node.id, (0, 0))
+        share = share_mc.get(node.id, 0.0)
+        values.append({"id": node.id, "nominal_mc": given * SLOT_MC, "carry": carry, "share_mc": share})
     await session.execute(update(QuotaNode), values)
     await move(session)
     row.rotated_at = now
@@ -143,19 +149,6 @@ def sharing(nodes: Sequence[QuotaNode]) -> list[QuotaNode]:
             found.add(above)
             above = parents[above]
     return [node for node in nodes if node.id in found]
-
-
-def _divide_below(
-    siblings: Sequence[QuotaNode],
-    slots: int,
-    children: dict[UUID | None, list[QuotaNode]],
-    values: list[dict[str, Any]],
-) -> None:
-    shares = [Share(node.id, node.weight, node.carry) for node in siblings]
-    for id, (given, carry) in whole_slots(slots, shares).items():
-        values.append({"id": id, "nominal_mc": given * SLOT_MC, "carry": carry})
-        if children.get(id):
-            _divide_below(children[id], given, children, values)
 
 
 async def rotate(session: AsyncSession, *, now: datetime) -> bool:

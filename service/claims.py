@@ -46,7 +46,7 @@ async def remember(session: AsyncSession, decided: Plan, *, of: Snapshot, now: d
     """Open the claims that a plan has, and close those that it has no more. Needs the root lock."""
     lent = any(node.used_mc > node.nominal_mc for node in of.nodes if node.parent is not None)
     opened = [
-        {"id": new_id(), "node_id": leaf, "mc": claim.shape.mc * claim.items, "opened_at": now, "lent": lent}
+        {"id": new_id(), "node_id": leaf, "mc": claim.mc, "opened_at": now, "lent": lent and claim.entitled}
         for leaf, claim in decided.claims.items()
         if leaf not in of.claimed
     ]

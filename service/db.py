@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import select
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, LiteralString
+from uuid import UUID
 
 import psycopg
 import structlog
 from psycopg import sql
-from sqlalchemy import FromClause, text
+from sqlalchemy import ARRAY, CollectionAggregate, FromClause, Uuid, any_, literal, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -73,9 +75,10 @@ def sessions(engine: AsyncEngine) -> Sessions:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
-async def notify(session: AsyncSession, channel: str, payload: str = "") -> None:
-    """Wake the listeners of `channel` when this transaction commits."""
-    await session.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": channel, "payload": payload})
+async def notify(session: AsyncSession, channel: str, *payloads: str) -> None:
+    """Wake the listeners of `channel` when this transaction commits, for each payload."""
+    told = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) payload")
+    await session.execute(told, {"channel": channel, "payloads": list(payloads) or [""]})
 
 
 async def fetch(reader: Reader, statement: LiteralString, parameters: Mapping[str, Any]) -> list[Any]:
@@ -83,6 +86,26 @@ async def fetch(reader: Reader, statement: LiteralString, parameters: Mapping[st
     async with _driver(reader, statement) as driver:
         cursor = await driver.execute(statement, parameters, prepare=True, binary=True)
         return await cursor.fetchall()
+
+
+def any_of(ids: Iterable[UUID]) -> CollectionAggregate[bool]:
+    """To compare a column with, by `==`: as one parameter. The text of IN differs with their number, and each is parsed
+    anew."""
+    return any_(literal(list(ids), ARRAY(Uuid())))
+
+
+async def insert(session: AsyncSession, table: FromClause, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append rows, all with the same columns, by one statement; where there are hundreds, a statement for each costs
+    most of the transaction."""
+    names = ", ".join(rows[0])
+    record = f"json_populate_recordset(CAST(NULL AS {table.description}), CAST(:rows AS json))"
+    statement = text(f"INSERT INTO {table.description} ({names}) SELECT {names} FROM {record}")
+    await session.execute(statement, {"rows": rows_json(rows)})
+
+
+def rows_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What `json_populate_recordset` reads as rows of a table: one parameter, however many they are."""
+    return json.dumps(rows, default=str)
 
 
 async def copy(session: AsyncSession, table: FromClause, rows: Iterable[Mapping[str, Any]]) -> None:

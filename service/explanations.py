@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from uuid import UUID
 
@@ -14,8 +15,9 @@ from service import capacity, clock
 from service.api import schemas
 from service.ids import show
 from service.models import FINISHED, Lease, LeaseState, Run, WorkItem
-from service.scheduler import rounds, snapshot
+from service.scheduler import eta, rounds, snapshot
 from service.scheduler.entitlement import Reason
+from service.scheduler.eta import Estimate
 from service.scheduler.explain import Change, Explanation, Lever, explain
 from service.scheduler.plan import Pending, Shape, Snapshot
 
@@ -32,6 +34,17 @@ UNITS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Of a deficit or an amount; the others are millicores."""
+PASSING = {
+    Reason.BEHIND_OTHERS,
+    Reason.BORROWING_LIMIT,
+    Reason.COMMITMENT_FULL,
+    Reason.NOTHING_LENT,
+    Reason.NO_FREE_MEMORY,
+    Reason.NO_FREE_SLOT,
+    Reason.ROOM_CLAIMED,
+}
+"""What ends by itself as items end, so that a start can be estimated."""
+FURTHEST_MS = clock.FURTHEST / timedelta(milliseconds=1)
 NOBODY: Mapping[UUID, str] = MappingProxyType({})
 
 
@@ -49,13 +62,20 @@ async def of_run(session: AsyncSession, run: Run) -> schemas.Explanation:
     if all(each.id != item.id for each in seen.pending):
         seen = replace(seen, pending=[*seen.pending, waiting])
     found = explain(seen, item.node_id, waiting.shape)
-    shown = _show(run, None, found, ahead=await _ahead(session, item), names=_names(seen))
+    held = await snapshot.held_back(session)
+    ahead, ahead_core_ms = await _ahead(session, item, held)
+    shown = _show(run, None, found, ahead=ahead, names=_names(seen))
+    if found.wait and found.wait.reason in PASSING:
+        start = await _start(session, seen, item, ahead_core_ms, held, now=now)
+        return shown.model_copy(update=_times(start, now=now))
     match shown.reason:
         case Reason.COMMITMENT_BELOW_ONE_SLOT:
             return shown.model_copy(update={"pool_needed_mc": await capacity.needed_mc(session, item.mc)})
         case Reason.CAPACITY_DEBT:
             debt = await capacity.debt(session, now=now)
             return shown.model_copy(update={"expected_end": debt.expected_end if debt else now})
+        case Reason.BUDGET_SPENT:
+            return shown.model_copy(update={"until": (await capacity.commitment(session)).window_ends_at})
     return shown
 
 
@@ -75,15 +95,47 @@ async def _own_reason(session: AsyncSession, run: Run) -> Reason | None:
     return Reason.MAX_PARALLEL if (count or 0) >= run.max_parallel else None
 
 
-async def _ahead(session: AsyncSession, item: WorkItem) -> int:
-    """Items of the same cell that come before it."""
+async def _ahead(session: AsyncSession, item: WorkItem, held: Collection[UUID]) -> tuple[int, float]:
+    """Items of the same cell that come before it, and the core-milliseconds that those which are not `held` back should
+    take."""
     before = tuple_(-WorkItem.priority, WorkItem.run_id, WorkItem.ordinal)
-    count = select(func.count()).where(
+    query = select(func.count(), snapshot.core_ms_of_items(but=held)).where(
         WorkItem.node_id == item.node_id,
         WorkItem.state == "queued",
         before < tuple_(-item.priority, item.run_id, item.ordinal),
     )
-    return int(await session.scalar(count) or 0)
+    count, core_ms = (await session.execute(query)).one()
+    return count, float(core_ms)
+
+
+async def _start(
+    session: AsyncSession,
+    seen: Snapshot,
+    item: WorkItem,
+    ahead_core_ms: float,
+    held: Collection[UUID],
+    *,
+    now: datetime,
+) -> Estimate:
+    """After how long it may start, if what is queued at nodes that are open and not `held` back is what there is to
+    do."""
+    running, queued = await snapshot.work_left(session, but=held, now=now)
+    tree = seen.tree()
+    base = eta.base_ms(
+        seen.nodes,
+        seen.limit_mc,
+        running=running,
+        queued_core_ms={leaf: core_ms for leaf, core_ms in queued.items() if tree.closed(leaf) is None},
+        leaf=item.node_id,
+        ahead_core_ms=ahead_core_ms,
+    )
+    return eta.estimate(base)
+
+
+def _times(start: Estimate, *, now: datetime) -> dict[str, datetime]:
+    """None where it would start in years, or never."""
+    found = {"start_p50": start.p50_ms, "start_p90": start.p90_ms}
+    return {name: now + timedelta(milliseconds=ms) for name, ms in found.items() if ms < FURTHEST_MS}
 
 
 def _names(seen: Snapshot) -> dict[UUID, str]:
@@ -103,7 +155,10 @@ def _show(
         unit=UNITS.get(str(reason), "mc") if wait and wait.deficit else None,
         pool_needed_mc=None,
         expected_end=None,
+        start_p50=None,
+        start_p90=None,
         ahead=ahead,
+        until=None,
         changes=[_change(change, names) for change in (found.changes if found else [])],
     )
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import db
-from service.models import FINISHED, Chunk, Run, WorkItem
+from service.models import FINISHED, Chunk, WorkItem
 
 if TYPE_CHECKING:
     from service.leases import Ended
@@ -22,40 +23,80 @@ MAX_ATTEMPTS = 10
 
 
 async def settle(session: AsyncSession, ended: Sequence[Ended], *, now: datetime) -> None:
-    """What an ended lease means for its item and run: a chunk, another try, or a failure."""
+    """What ended leases mean for their items and runs: a chunk, another try, or a failure."""
     by_run: defaultdict[UUID, list[Ended]] = defaultdict(list)
     for e in ended:
         by_run[e.run_id].append(e)
-    for run_id in sorted(by_run):
-        await _settle_run(session, run_id, by_run[run_id], now=now)
-
-
-async def _settle_run(session: AsyncSession, run_id: UUID, ended: Sequence[Ended], *, now: datetime) -> None:
-    query = select(Run).where(Run.id == run_id).with_for_update().execution_options(populate_existing=True)
-    run = (await session.execute(query)).scalar_one()
-    done: list[Ended] = []
+    counts = (await session.execute(_COUNTS, {"runs": list(by_run)})).mappings()
+    runs = [_Run(**row) for row in counts]
     to: defaultdict[str, list[UUID]] = defaultdict(list)
-    for e in ended:
-        state = _next_state(run, e)
-        to[state].append(e.item_id)
-        if state == "done":
-            done.append(e)
-        elif state == "failed":
-            run.failure = run.failure or _failure(e)
+    chunks: list[dict[str, Any]] = []
+    for run in runs:
+        for e in by_run[run.id]:
+            state = _next_state(run, e)
+            to[state].append(e.item_id)
+            if state == "done":
+                chunks.append(_chunk(run, e, now=now))
+            run.count(e, state, now=now)
     for state, ids in to.items():
-        await session.execute(update(WorkItem).where(WorkItem.id.in_(ids)).values(state=state))
-    for e in done:
-        _commit_chunk(session, run, e, now=now)
-    run.items_done += len(done)
-    run.items_failed += len(to["failed"])
-    if run.state not in FINISHED and run.items_done + run.items_failed == run.items_total:
-        run.state = "failed" if run.items_failed else "succeeded"
-        run.finished_at = now
-    await session.flush()
-    await db.notify(session, db.RUN, run.id.hex)
+        await session.execute(update(WorkItem).where(WorkItem.id == db.any_of(ids)).values(state=state))
+    await session.execute(_COUNTED, {"runs": db.rows_json([vars(run) for run in runs])})
+    if chunks:
+        await db.insert(session, Chunk.__table__, chunks)
+    await db.notify(session, db.RUN, *(run.id.hex for run in runs))
 
 
-def _next_state(run: Run, e: Ended) -> str:
+@dataclass
+class _Run:
+    """What of a run its items change."""
+
+    id: UUID
+    state: str
+    failure: str | None
+    finished_at: datetime | None
+    next_seq: int
+    items_total: int
+    items_done: int
+    items_failed: int
+    steps_done: int
+    episodes_done: int
+    bytes: int
+
+    def count(self, e: Ended, state: str, *, now: datetime) -> None:
+        """Count an item's attempt in that gave its chunk, or gave it up."""
+        info = e.ending.chunk
+        if state == "done" and info is not None:
+            self.next_seq += 1
+            self.items_done += 1
+            self.steps_done += info.steps
+            self.episodes_done += info.episodes
+            self.bytes += info.bytes
+        elif state == "failed":
+            self.failure = self.failure or _failure(e)
+            self.items_failed += 1
+        if self.state not in FINISHED and self.items_done + self.items_failed == self.items_total:
+            self.state = "failed" if self.items_failed else "succeeded"
+            self.finished_at = now
+
+
+_COUNTS = text(
+    """
+    SELECT id, state, failure, finished_at, next_seq, items_total, items_done, items_failed, steps_done, episodes_done,
+        bytes
+    FROM run WHERE id = ANY(CAST(:runs AS uuid[])) ORDER BY id FOR UPDATE
+    """
+)
+_COUNTED = text(
+    """
+    UPDATE run SET (state, failure, finished_at, next_seq, items_done, items_failed, steps_done, episodes_done, bytes)
+        = (v.state, v.failure, v.finished_at, v.next_seq, v.items_done, v.items_failed, v.steps_done, v.episodes_done,
+           v.bytes)
+    FROM json_populate_recordset(CAST(NULL AS run), CAST(:runs AS json)) v WHERE run.id = v.id
+    """
+)
+
+
+def _next_state(run: _Run, e: Ended) -> str:
     if run.state in FINISHED:
         return "cancelled"
     match e.ending.outcome:
@@ -76,26 +117,21 @@ def _failure(e: Ended) -> str:
     return f"{what}: {e.ending.detail}" if e.ending.detail else what
 
 
-def _commit_chunk(session: AsyncSession, run: Run, e: Ended, *, now: datetime) -> None:
+def _chunk(run: _Run, e: Ended, *, now: datetime) -> dict[str, Any]:
+    """The row of what an attempt gave: the run's next."""
     info = e.ending.chunk
     assert info is not None  # the API refuses a `done` without a chunk
-    session.add(
-        Chunk(
-            run_id=run.id,
-            seq=run.next_seq,
-            item_id=e.item_id,
-            site_id=e.site_id,
-            object_key=e.object_key,
-            bytes=info.bytes,
-            sha256=info.sha256,
-            rows=info.rows,
-            episodes=info.episodes,
-            steps=info.steps,
-            summary=[part.model_dump() for part in info.summary],
-            created_at=now,
-        )
-    )
-    run.next_seq += 1
-    run.steps_done += info.steps
-    run.episodes_done += info.episodes
-    run.bytes += info.bytes
+    return {
+        "run_id": run.id,
+        "seq": run.next_seq,
+        "item_id": e.item_id,
+        "site_id": e.site_id,
+        "object_key": e.object_key,
+        "bytes": info.bytes,
+        "sha256": info.sha256,
+        "rows": info.rows,
+        "episodes": info.episodes,
+        "steps": info.steps,
+        "summary": [part.model_dump() for part in info.summary],
+        "created_at": now,
+    }

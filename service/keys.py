@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -48,6 +48,7 @@ class Caller:
     steward_of: UUID | None
     scopes: frozenset[str]
     split_id: UUID | None
+    reason: str | None = None  # why, in the caller's words, where it changes something as an operator
 
     @property
     def name(self) -> str:
@@ -103,6 +104,7 @@ async def create(
     steward_of: QuotaNode | None = None,
     scopes: Sequence[str] | None = None,
     label: str | None = None,
+    labels: Mapping[str, str] | None = None,
     expires_at: datetime | None = None,
     secret: str | None = None,
 ) -> tuple[Key, str]:
@@ -111,7 +113,8 @@ async def create(
     Raises
     ------
     Invalid
-        Several owners, a scope that its owner cannot have, an expiry without a time zone, or a steward without a term.
+        Several owners, a scope that its owner cannot have, labels of a key that runs nothing, an expiry without a time
+        zone, or a steward without a term.
     """
     owners = {"cell": cell, "site": site, "steward_of": steward_of}
     given = [name for name, owner in owners.items() if owner is not None]
@@ -126,6 +129,8 @@ async def create(
             "a scope does not fit",
             errors=[("body.scopes", f"{wrong[0]} is not for this owner; it may have {', '.join(allowed)}")],
         )
+    if labels and cell is None:
+        raise Invalid("only a cell's key has labels", errors=[("body.labels", "are of runs; this key submits none")])
     if expires_at is not None and expires_at.tzinfo is None:
         raise Invalid(
             "the expiry is ambiguous", errors=[("body.expires_at", "give a time zone, such as 2027-01-01T00:00:00Z")]
@@ -140,6 +145,7 @@ async def create(
         steward_of=steward_of.id if steward_of else None,
         scopes=list(usual if scopes is None else dict.fromkeys(scopes)),
         label=label,
+        labels=dict(labels or {}),
         expires_at=expires_at,
     )
     session.add(key)
@@ -152,6 +158,22 @@ async def get(session: AsyncSession, key_id: str) -> Key:
     if found is None:
         raise NotFound(f"there is no key {key_id}")
     return found
+
+
+async def labelled(session: AsyncSession, caller: Caller, labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of what the caller submits: those of its key, and others that it gives.
+
+    Raises
+    ------
+    Invalid
+        It gives another value for one of its key's: an operator said whose usage this is.
+    """
+    own = (await session.get_one(Key, caller.key_id)).labels
+    wrong = [name for name in own.keys() & labels.keys() if own[name] != labels[name]]
+    if wrong:
+        errors = [(f"body.labels.{name}", f"is {own[name]} for all that this key submits") for name in sorted(wrong)]
+        raise Invalid("a label is not the key's", errors=errors)
+    return own | dict(labels)
 
 
 async def revoke(session: AsyncSession, key: Key) -> None:

@@ -12,20 +12,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, db, items, policies, tables
+from service import accounts, capacity, db, items, policies, tables, windows
 from service.errors import Conflict, Gone
+from service.ids import new_id
 from service.models import (
     Commitment,
     Lease,
     LeaseState,
     Outbox,
-    QuotaNode,
     Run,
     UsageSegment,
     Worker,
@@ -101,7 +102,9 @@ class Ended:
     mc: int
     estimate_ms: int
     granted_at: datetime
+    released_at: datetime
     attempts: int
+    labels: Mapping[str, str]
 
     @property
     def object_key(self) -> str:
@@ -133,33 +136,31 @@ async def grant(
         raise StaleGrant("epoch")
     fences = await _take_items(session, grants)
     await _occupy(session, grants, row, moves=of.moves, now=now)
-    leases = [
-        Lease(
-            item_id=g.item,
-            node_id=g.leaf,
-            worker_id=g.worker,
-            fence=fences[g.item],
-            mc=g.shape.mc,
-            memory_mb=g.shape.memory_mb,
-            estimate_ms=g.shape.estimate_ms,
-            epoch=of.epoch,
-            granted_at=now,
-        )
-        for g in grants
-    ]
-    for lease in leases:
-        attempt = next((takers or {}).get(lease.worker_id, _NOBODY), None)
-        if attempt is not None:
-            _start(lease, attempt, now=now)
-    session.add_all(leases)
-    await session.flush()
-    return await _promise(session, [lease for lease in leases if lease.state == LeaseState.GRANTED])
+    leases = []
+    for g in grants:
+        attempt = next((takers or {}).get(g.worker, _NOBODY), None)
+        lease = {
+            "id": new_id(),
+            "item_id": g.item,
+            "node_id": g.leaf,
+            "worker_id": g.worker,
+            "fence": fences[g.item],
+            "mc": g.shape.mc,
+            "memory_mb": g.shape.memory_mb,
+            "estimate_ms": g.shape.estimate_ms,
+            "epoch": of.epoch,
+            "steps": 0,
+            "granted_at": now,
+        }
+        leases.append(lease | (_started(attempt, now=now) if attempt else _NOT_STARTED))
+    await db.insert(session, Lease.__table__, leases)
+    return await _promise(session, [lease for lease in leases if lease["attempt"] is None])
 
 
 async def _take_items(session: AsyncSession, grants: Sequence[Grant]) -> dict[UUID, int]:
     taken = await session.execute(
         update(WorkItem)
-        .where(WorkItem.id.in_([g.item for g in grants]), WorkItem.state == "queued")
+        .where(WorkItem.id == db.any_of(g.item for g in grants), WorkItem.state == "queued")
         .values(state="leased", fence=WorkItem.fence + 1, attempts=WorkItem.attempts + 1)
         .returning(WorkItem.id, WorkItem.fence, WorkItem.run_id)
     )
@@ -168,7 +169,7 @@ async def _take_items(session: AsyncSession, grants: Sequence[Grant]) -> dict[UU
         raise StaleGrant("items")
     await session.execute(
         update(Run)
-        .where(Run.id.in_({row.run_id for row in rows}), Run.state == "queued")
+        .where(Run.id == db.any_of({row.run_id for row in rows}), Run.state == "queued")
         .values(state="running", started_at=func.coalesce(Run.started_at, func.clock_timestamp()))
     )
     return {row.id: row.fence for row in rows}
@@ -209,7 +210,7 @@ _NOW_DECAYED = (
 _OCCUPY = text(
     f"""
     UPDATE quota_node n
-    SET used_mc = n.used_mc + v.mc, moves = n.moves + 1,
+    SET used_mc = n.used_mc + v.mc, reserved_core_ms = n.reserved_core_ms + v.core_ms, moves = n.moves + 1,
         decayed_core_ms = {_NOW_DECAYED} + v.core_ms, decayed_at = greatest(n.decayed_at, :now)
     FROM unnest(CAST(:ids AS uuid[]), CAST(:mc AS bigint[]), CAST(:core_ms AS bigint[])) AS v(id, mc, core_ms)
     WHERE n.id = v.id AND (n.parent_id IS NOT NULL OR (n.used_mc + v.mc <= :limit AND n.moves = :moves))
@@ -219,10 +220,11 @@ _OCCUPY = text(
 _VACATE = text(
     f"""
     UPDATE quota_node n
-    SET used_mc = n.used_mc - v.mc, moves = n.moves + 1, used_core_ms = n.used_core_ms + v.paid_core_ms,
+    SET used_mc = n.used_mc - v.mc, reserved_core_ms = n.reserved_core_ms - v.reserved_core_ms, moves = n.moves + 1,
+        used_core_ms = n.used_core_ms + v.paid_core_ms,
         decayed_core_ms = greatest({_NOW_DECAYED} + v.settled_core_ms, 0), decayed_at = greatest(n.decayed_at, :now)
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:mc AS bigint[]), CAST(:paid AS bigint[]), CAST(:settled AS float8[]))
-      AS v(id, mc, paid_core_ms, settled_core_ms)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:mc AS bigint[]), CAST(:reserved AS bigint[]), CAST(:paid AS bigint[]),
+                CAST(:settled AS float8[])) AS v(id, mc, reserved_core_ms, paid_core_ms, settled_core_ms)
     WHERE n.id = v.id
     RETURNING n.id
     """
@@ -230,29 +232,34 @@ _VACATE = text(
 
 
 async def ancestors(session: AsyncSession, leaves: Iterable[UUID]) -> dict[UUID, list[UUID]]:
-    """Root first, the leaf last."""
-    parent = dict((await session.execute(select(QuotaNode.id, QuotaNode.parent_id))).all())
-    paths: dict[UUID, list[UUID]] = {}
-    for leaf in leaves:
-        path: list[UUID] = []
-        node: UUID | None = leaf
-        while node is not None:
-            path.append(node)
-            node = parent[node]
-        paths[leaf] = path[::-1]
-    return paths
+    """By leaf the nodes from the root down to it."""
+    rows = await session.execute(_ANCESTORS, {"leaves": list(leaves)})
+    return {row.leaf: row.path for row in rows}
 
 
-async def _promise(session: AsyncSession, leases: Sequence[Lease]) -> list[Outbox]:
+_ANCESTORS = text(
+    """
+    WITH RECURSIVE above AS (
+        SELECT id AS leaf, parent_id, ARRAY[id] AS path FROM quota_node WHERE id = ANY(CAST(:leaves AS uuid[]))
+        UNION ALL
+        SELECT above.leaf, node.parent_id, node.id || above.path
+        FROM above JOIN quota_node node ON node.id = above.parent_id
+    )
+    SELECT leaf, path FROM above WHERE parent_id IS NULL
+    """
+)
+
+
+async def _promise(session: AsyncSession, leases: Sequence[Mapping[str, Any]]) -> list[Outbox]:
     if not leases:
         return []
-    workers = {lease.worker_id for lease in leases}
+    workers = {lease["worker_id"] for lease in leases}
     sites = dict((await session.execute(select(Worker.id, Worker.site_id).where(Worker.id.in_(workers)))).all())
     messages = [
         Outbox(
-            site_id=sites[lease.worker_id],
-            queue=queue(lease.worker_id),
-            body=contract.Grant(lease_id=lease.id, fence=lease.fence).model_dump(mode="json"),
+            site_id=sites[lease["worker_id"]],
+            queue=queue(lease["worker_id"]),
+            body=contract.Grant(lease_id=lease["id"], fence=lease["fence"]).model_dump(mode="json"),
         )
         for lease in leases
     ]
@@ -284,26 +291,32 @@ async def claim(
     """
     row = (
         await session.execute(
-            select(Lease, WorkItem, Run)
+            select(Lease, *_ITEM)
             .join(WorkItem, WorkItem.id == Lease.item_id)
             .join(Run, Run.id == WorkItem.run_id)
             .join(Worker, Worker.id == Lease.worker_id)
             .where(Lease.id == lease_id, Lease.worker_id == request.worker_id, Worker.site_id == site_id)
             .with_for_update(of=Lease)
+            .execution_options(populate_existing=True)  # as it is under the lock, whatever the session saw before
         )
     ).one_or_none()
     if row is None or row.Lease.fence != request.fence or row.Lease.state == LeaseState.RELEASED:
         raise Gone("the lease has ended or was never this worker's")
-    lease, item, run = row
+    lease = row.Lease
     if lease.state == LeaseState.GRANTED:
-        _start(lease, request.attempt, now=now)
+        for name, value in _started(request.attempt, now=now).items():
+            setattr(lease, name, value)
     elif lease.attempt != request.attempt:
         raise Conflict("another attempt has claimed the lease")
-    return await _item(session, lease, item, run)
+    return await _item(session, row)
 
 
-def _start(lease: Lease, attempt: UUID, *, now: datetime) -> None:
-    lease.state, lease.attempt, lease.claimed_at, lease.seen_at = LeaseState.RUNNING, attempt, now, now
+def _started(attempt: UUID, *, now: datetime) -> dict[str, Any]:
+    """What a lease gets when an attempt starts it."""
+    return {"state": LeaseState.RUNNING, "attempt": attempt, "claimed_at": now, "seen_at": now}
+
+
+_NOT_STARTED: dict[str, Any] = {"state": LeaseState.GRANTED, "attempt": None, "claimed_at": None, "seen_at": None}
 
 
 async def started(
@@ -311,31 +324,53 @@ async def started(
 ) -> dict[UUID, contract.Item]:
     """What these attempts of the workers run, by attempt."""
     rows = await session.execute(
-        select(Lease, WorkItem, Run)
+        select(Lease.attempt, *_ITEM)
         .join(WorkItem, WorkItem.id == Lease.item_id)
         .join(Run, Run.id == WorkItem.run_id)
-        .where(Lease.worker_id.in_(workers), Lease.attempt.in_(attempts), Lease.state != LeaseState.RELEASED)
+        .where(
+            Lease.worker_id == db.any_of(set(workers)),
+            Lease.attempt == db.any_of(attempts),
+            Lease.state != LeaseState.RELEASED,
+        )
     )
-    return {lease.attempt: await _item(session, lease, item, run) for lease, item, run in rows.all() if lease.attempt}
+    return {row.attempt: await _item(session, row) for row in rows.all()}
 
 
-async def _item(session: AsyncSession, lease: Lease, item: WorkItem, run: Run) -> contract.Item:
-    specs = [contract.SpecRef(**spec) for spec in item.specs]
-    document = await policies.document(session, run.cell_id, item.policy)
+_ITEM = (
+    Lease.id.label("lease_id"),
+    Lease.fence,
+    WorkItem.id.label("item_id"),
+    WorkItem.run_id,
+    WorkItem.seed,
+    WorkItem.policy,
+    WorkItem.specs,
+    WorkItem.segments,
+    WorkItem.batch,
+    WorkItem.max_ms,
+    WorkItem.memory_mb,
+    Run.cell_id,
+    Run.record,
+)
+
+
+async def _item(session: AsyncSession, row: Row[Any]) -> contract.Item:
+    """Of a row of `_ITEM`."""
+    specs = [contract.SpecRef(**spec) for spec in row.specs]
+    document = await policies.document(session, row.cell_id, row.policy)
     return contract.Item(
-        lease_id=lease.id,
-        fence=lease.fence,
-        item_id=item.id,
-        run_id=run.id,
-        run_seed=item.seed,
-        policy=contract.Policy(name=item.policy, digest=policies.digest(document), document=dict(document)),
+        lease_id=row.lease_id,
+        fence=row.fence,
+        item_id=row.item_id,
+        run_id=row.run_id,
+        run_seed=row.seed,
+        policy=contract.Policy(name=row.policy, digest=policies.digest(document), document=dict(document)),
         specs=specs,
-        segments=[contract.Segment(**segment) for segment in item.segments],
-        batch=item.batch,
-        record=contract.Record.model_validate(run.record),
-        object_key=object_key(run.id, item.id, lease.fence),
-        max_ms=item.max_ms,
-        memory_mb=item.memory_mb,
+        segments=[contract.Segment(**segment) for segment in row.segments],
+        batch=row.batch,
+        record=contract.Record.model_validate(row.record),
+        object_key=object_key(row.run_id, row.item_id, row.fence),
+        max_ms=row.max_ms,
+        memory_mb=row.memory_mb,
         tables=await tables.contents(session, (spec.ref for spec in specs)),
     )
 
@@ -352,6 +387,7 @@ async def end(session: AsyncSession, endings: Sequence[Ending], *, now: datetime
     """
     wishes = {ending.lease_id: ending for ending in reversed(endings)}
     await capacity.lock_root(session)
+    await accounts.open_window(session, await capacity.commitment(session), now=now)
     ended = await _pass_gate(session, list(wishes.values()), now=now)
     passed = {e.ending.lease_id: e for e in ended}
     if ended:
@@ -391,7 +427,9 @@ async def _pass_gate(session: AsyncSession, endings: Sequence[Ending], *, now: d
             row.mc,
             row.estimate_ms,
             row.granted_at,
+            row.released_at,
             row.attempts,
+            row.labels,
         )
         for row in rows
     ]
@@ -400,14 +438,16 @@ async def _pass_gate(session: AsyncSession, endings: Sequence[Ending], *, now: d
 _GATE = text(
     """
     UPDATE lease l
-    SET state = 'released', released_at = :now, outcome = v.outcome, failure = v.failure, detail = v.detail
+    SET state = 'released', released_at = greatest(:now, l.granted_at), outcome = v.outcome, failure = v.failure,
+        detail = v.detail
     FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[]), CAST(:sites AS uuid[]),
                 CAST(:outcomes AS text[]), CAST(:failures AS text[]), CAST(:details AS text[]))
-         AS v(id, fence, site_id, outcome, failure, detail), work_item i, worker w
+         AS v(id, fence, site_id, outcome, failure, detail), work_item i, run r, worker w
     WHERE l.id = v.id AND l.state <> 'released'
       AND (v.fence IS NULL OR l.fence = v.fence) AND (v.site_id IS NULL OR w.site_id = v.site_id)
-      AND i.id = l.item_id AND w.id = l.worker_id
-    RETURNING l.id, l.item_id, i.run_id, l.node_id, w.site_id, l.fence, l.mc, l.estimate_ms, l.granted_at, i.attempts
+      AND i.id = l.item_id AND r.id = i.run_id AND w.id = l.worker_id
+    RETURNING l.id, l.item_id, i.run_id, l.node_id, w.site_id, l.fence, l.mc, l.estimate_ms, l.granted_at,
+      l.released_at, i.attempts, r.labels
     """
 )
 
@@ -416,36 +456,36 @@ async def _vacate(session: AsyncSession, ended: Sequence[Ended], *, now: datetim
     """Count the leases out on their paths, settle the estimate against what was used, and write who pays."""
     paths = await ancestors(session, {e.node_id for e in ended})
     row = await capacity.commitment(session)
+    spans = await accounts.since(session, row, min(e.granted_at for e in ended))
     half_life = timedelta(seconds=row.half_life_s)
     mc: Counter[UUID] = Counter()
+    reserved: Counter[UUID] = Counter()
     paid: Counter[UUID] = Counter()
+    by_window: Counter[tuple[UUID, windows.Window]] = Counter()
     settled: dict[UUID, float] = {}
-    segments = []
+    segments: list[dict[str, Any]] = []
     for e in ended:
-        actual = core_ms(e.granted_at, now, e.mc)
-        payer = PAYER[e.ending.outcome]
-        segments.append(
-            UsageSegment(
-                lease_id=e.ending.lease_id,
-                node_id=e.node_id,
-                payer=payer,
-                started_at=e.granted_at,
-                ended_at=now,
-                mc=e.mc,
-                core_ms=actual,
-            )
-        )
-        charged = decayed(e.estimate_ms * e.mc // 1000, e.granted_at, now, half_life)
+        estimate = e.estimate_ms * e.mc // 1000
+        charged = decayed(estimate, e.granted_at, now, half_life)
         for node in paths[e.node_id]:
             mc[node] += e.mc
-            paid[node] += actual if payer == "cell" else 0
-            settled[node] = settled.get(node, 0.0) + (actual if payer == "cell" else 0) - charged
-    session.add_all(segments)
+            reserved[node] += estimate
+            settled[node] = settled.get(node, 0.0) - charged
+        for part in windows.parts(spans, e.granted_at, e.released_at):
+            actual = core_ms(part.start, part.end, e.mc)
+            payer = PAYER[e.ending.outcome]
+            segments.append(_segment(e, part, payer, actual))
+            for node in paths[e.node_id] if payer == "cell" else ():
+                paid[node] += actual
+                settled[node] += actual
+                by_window[node, part.window] += actual
+    await db.insert(session, UsageSegment.__table__, segments)
     vacated = await session.execute(
         _VACATE,
         {
             "ids": list(mc),
             "mc": [mc[id] for id in mc],
+            "reserved": [reserved[id] for id in mc],
             "paid": [paid[id] for id in mc],
             "settled": [settled[id] for id in mc],
             "now": now,
@@ -454,8 +494,24 @@ async def _vacate(session: AsyncSession, ended: Sequence[Ended], *, now: datetim
     )
     if len(vacated.all()) != len(mc):
         raise RuntimeError("a quota node of a live lease is missing")
+    await accounts.settle(session, row, spans, by_window, now=now)
     if row.debt_since is not None:
         await capacity.note_debt(session, row, now=now)
+
+
+def _segment(e: Ended, part: windows.Part, payer: str, core_ms: int) -> dict[str, Any]:
+    return {
+        "lease_id": e.ending.lease_id,
+        "run_id": e.run_id,
+        "node_id": e.node_id,
+        "payer": payer,
+        "started_at": part.start,
+        "ended_at": part.end,
+        "mc": e.mc,
+        "core_ms": core_ms,
+        "window_starts_at": part.window.starts_at,
+        "labels": e.labels,
+    }
 
 
 def core_ms(start: datetime, end: datetime, mc: int) -> int:

@@ -88,6 +88,7 @@ class Key(Owned, Base):
     steward_of: Mapped[UUID | None] = mapped_column(ForeignKey("quota_node.id"))
     scopes: Mapped[list[str]]
     label: Mapped[str | None]
+    labels: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # of its runs
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     __table_args__ = (
@@ -114,6 +115,8 @@ class IdempotencyKey(Base):
 
 
 class Audit(Base):
+    """What operators changed. Rows are never changed or deleted; a trigger sees to it."""
+
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -121,6 +124,8 @@ class Audit(Base):
     action: Mapped[str]
     target: Mapped[str]
     change: Mapped[dict[str, Any]]
+    reason: Mapped[str | None]
+    __table_args__ = (Index(None, "target", "id"),)
 
 
 # --- what
@@ -556,7 +561,8 @@ class NodeState(StrEnum):
 class QuotaNode(Owned, Base):
     """A node of the entitlement tree: the commitment at the root, groups, and a leaf for each cell.
 
-    `used_mc` counts the live leases of its subtree and is changed only by a grant and by the release gate.
+    `used_mc` counts the live leases of its subtree and is changed only by a grant, by the release gate, and where a
+    cell moves, which takes its own along.
     The root's row lock is taken first by every transaction that grants, ends leases or changes capacity.
     """
 
@@ -576,15 +582,19 @@ class QuotaNode(Owned, Base):
     version: Mapped[int] = mapped_column(default=1)
     nominal_mc: Mapped[int] = mapped_column(default=0)
     carry: Mapped[int] = mapped_column(default=0)
+    share_mc: Mapped[float] = mapped_column(default=0.0, server_default="0")  # before rounding to slots
     moves: Mapped[int] = mapped_column(default=0, server_default="0")  # counts what could change a plan; of the root
     used_mc: Mapped[int] = mapped_column(default=0)
+    reserved_core_ms: Mapped[int] = mapped_column(default=0, server_default="0")  # estimates of the live leases
     used_core_ms: Mapped[int] = mapped_column(default=0)
     decayed_core_ms: Mapped[float] = mapped_column(default=0.0)
     decayed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = (
         CheckConstraint("used_mc >= 0", name="used_not_negative"),
+        CheckConstraint("reserved_core_ms >= 0", name="reserved_not_negative"),
         CheckConstraint("weight >= 1", name="weight_positive"),
         Index("uq_quota_node_root", "kind", unique=True, postgresql_where=text("kind = 'root'")),
+        Index("uq_quota_node_group", "name", unique=True, postgresql_where=text("kind = 'group'")),
     )
 
 
@@ -608,6 +618,10 @@ class Commitment(Base):
     rotated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     shares_visible: Mapped[str] = mapped_column(default="own", server_default="own")
     debt_since: Mapped[datetime | None]
+    window: Mapped[str] = mapped_column(default="day", server_default="day")  # of the next one; the open one stays
+    window_starts_at: Mapped[datetime | None]
+    window_ends_at: Mapped[datetime | None]
+    accrued_at: Mapped[datetime | None]  # up to here the open window's accounts have what nodes were entitled to
 
 
 class CapacityEpoch(Base):
@@ -620,6 +634,32 @@ class CapacityEpoch(Base):
     denominator: Mapped[int]
     min_slots: Mapped[int] = mapped_column(default=0, server_default="0")
     cause: Mapped[str]
+
+
+class ScheduledState(StrEnum):
+    SCHEDULED = "scheduled"
+    ACTIVE = "active"
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class ScheduledChange(Owned, Base):
+    """A change of quotas that begins at a time and may end at one. `undo` is what it replaced, by target and field,
+    while it is in force."""
+
+    __tablename__ = "scheduled_change"
+    change: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+    until: Mapped[datetime | None]
+    state: Mapped[str] = mapped_column(default=ScheduledState.SCHEDULED)
+    actor: Mapped[str]
+    reason: Mapped[str | None]
+    undo: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, default=list)
+    failure: Mapped[str | None]
+    __table_args__ = (
+        Index("ix_scheduled_change_open", "state", postgresql_where=text("state IN ('scheduled', 'active')")),
+    )
 
 
 class Claim(Owned, Base):
@@ -640,18 +680,38 @@ class Claim(Owned, Base):
 
 
 class UsageSegment(Base):
-    """What one lease occupied, and who pays: the cell, its site (infrastructure loss) or the pool (reclaim)."""
+    """What one lease occupied in one window, and who pays: the cell, its site (infrastructure loss) or the pool
+    (reclaim)."""
 
     __tablename__ = "usage_segment"
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     lease_id: Mapped[UUID]
+    run_id: Mapped[UUID | None]  # the run may be gone; null of the time before it was noted
     node_id: Mapped[UUID] = mapped_column(ForeignKey("quota_node.id"))
     payer: Mapped[str]
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime]
     mc: Mapped[int]
     core_ms: Mapped[int]
-    __table_args__ = (Index(None, "node_id", "started_at"),)
+    window_starts_at: Mapped[datetime]
+    labels: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  # of the run
+    __table_args__ = (Index(None, "node_id", "started_at"), Index(None, "window_starts_at"))
+
+
+class WindowAccount(Base):
+    """What a node used of its budget in one window, and what it owes from those before."""
+
+    __tablename__ = "window_account"
+    node_id: Mapped[UUID] = mapped_column(ForeignKey("quota_node.id"), primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(primary_key=True)
+    ends_at: Mapped[datetime]
+    budget_core_ms: Mapped[int | None]
+    debt_core_ms: Mapped[int] = mapped_column(default=0, server_default="0")
+    settled_core_ms: Mapped[int] = mapped_column(default=0, server_default="0")
+    entitled_core_ms: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    nearly_spent_at: Mapped[datetime | None]  # when webhooks were promised to be told so
+    spent_at: Mapped[datetime | None]
+    __table_args__ = (Index(None, "starts_at"),)
 
 
 class HeartbeatClock(Base):

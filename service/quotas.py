@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, clock, db, roles, webhooks
+from service import audit, capacity, documents, roles
 from service.api import schemas
-from service.errors import Invalid, NotFound, PreconditionFailed
+from service.errors import NotFound
 from service.ids import read, show
 from service.keys import Caller
-from service.models import Cell, Commitment, Lease, LeaseState, NodeState, QuotaNode, WorkItem
-from service.scheduler.entitlement import decayed
-from service.webhooks import Event
+from service.models import Cell, Commitment, Lease, LeaseState, NodeState, QuotaNode, WindowAccount, WorkItem
+from service.scheduler import snapshot
+from service.scheduler.entitlement import MICRO, SLOT_MC, Tree, decayed
 
 
 async def tree(session: AsyncSession) -> Sequence[QuotaNode]:
@@ -42,106 +40,94 @@ async def find_group(session: AsyncSession, name_or_id: str) -> QuotaNode:
     Raises
     ------
     NotFound
-        No group has this id, or none or several have this name.
+        No group has this name or id.
     """
     groups = select(QuotaNode).where(QuotaNode.kind == "group")
-    found = (await session.scalars(groups.where(QuotaNode.name == name_or_id))).all()
-    if not found and name_or_id.startswith("quota_"):
-        found = (await session.scalars(groups.where(QuotaNode.id == read("quota", name_or_id)))).all()
-    if len(found) > 1:
-        raise NotFound(f"there are {len(found)} groups {name_or_id}; name one by its id")
-    if not found:
+    found = (await session.scalars(groups.where(QuotaNode.name == name_or_id))).one_or_none()
+    if found is None and name_or_id.startswith("quota_"):
+        found = (await session.scalars(groups.where(QuotaNode.id == read("quota", name_or_id)))).one_or_none()
+    if found is None:
         raise NotFound(f"there is no group {name_or_id}")
-    return found[0]
+    return found
 
 
-async def change(
-    session: AsyncSession, quota_id: str, request: schemas.QuotaPatch, *, version: int, now: datetime
-) -> Mapping[str, Any]:
-    """Edit a node that still has `version`; shares are divided anew at once. Answers what changed, old and new.
-
-    Raises
-    ------
-    PreconditionFailed
-        Somebody edited the node meanwhile.
-    Invalid
-        The root has no siblings to weigh against, lend to or borrow from.
-    """
-    await capacity.lock_root(session)
-    node = await get(session, quota_id)
-    if node.version != version:
-        raise PreconditionFailed(f"the quota is at version {node.version} now; read it again, then decide")
-    wanted = request.model_dump(exclude_unset=True)
-    if node.kind == "root" and wanted.keys() - {"state"}:
-        errors = [(f"body.{name}", "edit /v1/admin/commitment instead") for name in sorted(wanted.keys() - {"state"})]
-        raise Invalid("the root lends to and borrows from nobody", errors=errors)
-    changed = {name: [getattr(node, name), value] for name, value in wanted.items() if getattr(node, name) != value}
-    for name, (_, value) in changed.items():
-        setattr(node, name, value)
-    if changed:
-        node.version += 1
-        await session.flush()
-        await capacity.divide(session, now=now)
-        await db.notify(session, db.SCHEDULE)
-    if "state" in changed:
-        event = Event.HOLD_RELEASED if node.state == NodeState.ACTIVE else Event.HOLD_SET
-        await webhooks.notify(session, event, node, {"state": node.state}, now=now)
-    return changed
+async def of_cell(session: AsyncSession, cell: Cell) -> QuotaNode:
+    """The cell's leaf."""
+    return (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell.id))).scalar_one()
 
 
-async def change_commitment(
-    session: AsyncSession, caller: Caller, request: schemas.CommitmentPatch, *, version: int, now: datetime
-) -> Mapping[str, Any]:
-    """Edit the share of the pool that is committed. A new limit begins a capacity epoch.
+async def document(session: AsyncSession) -> schemas.QuotaDocument:
+    """All that is set of the tree."""
+    return documents.export(await tree(session), await capacity.commitment(session))
 
-    Raises
-    ------
-    PreconditionFailed
-        Somebody edited the commitment meanwhile.
-    Invalid
-        More than the whole pool; an exception without an end.
-    """
-    await capacity.lock_root(session)
-    row = await capacity.commitment(session)
-    if row.version != version:
-        raise PreconditionFailed(f"the commitment is at version {row.version} now; read it again, then decide")
-    wanted = request.model_dump(exclude_none=True)
-    numerator, denominator = wanted.get("numerator", row.numerator), wanted.get("denominator", row.denominator)
-    if numerator > denominator:
-        raise Invalid(
-            "more than the whole pool", errors=[("body.numerator", f"must not exceed the denominator, {denominator}")]
+
+async def show_all(session: AsyncSession, caller: Caller, *, now: datetime) -> list[schemas.Quota]:
+    """What the caller may read of the tree, from its top down: what is set, what follows, and who set it."""
+    return await _show(session, await roles.nodes(session, caller, roles.Act.READ), now=now)
+
+
+async def show_one(session: AsyncSession, quota_id: str, *, now: datetime) -> schemas.Quota:
+    (found,) = await _show(session, [(await get(session, quota_id)).id], now=now)
+    return found
+
+
+async def _show(session: AsyncSession, ids: Collection[UUID], *, now: datetime) -> list[schemas.Quota]:
+    nodes, row = await tree(session), await capacity.commitment(session)
+    half_life = timedelta(seconds=row.half_life_s)
+    set_by = await audit.provenance(session, [show("quota", id) for id in ids])
+    effective = _effective(nodes, row, Tree(await snapshot.nodes(session, row, now=now), row.limit_mc), now=now)
+    return [
+        schemas.Quota(
+            id=show("quota", node.id),
+            name=node.name,
+            kind=node.kind,
+            parent=show("quota", node.parent_id) if node.parent_id else None,
+            cell=show("cell", node.cell_id) if node.cell_id else None,
+            **{field: getattr(node, field) for field in documents.SPEC},
+            frozen=node.frozen,
+            version=node.version,
+            nominal_mc=node.nominal_mc,
+            used_mc=node.used_mc,
+            used_core_ms=node.used_core_ms,
+            decayed_core_ms=decayed(node.decayed_core_ms, node.decayed_at, now, half_life),
+            small_pool=show_small_pool(row),
+            effective=follows,
+            provenance=show_provenance(set_by.get(show("quota", node.id), {})),
         )
-    if wanted.keys() & {"min_slots", "min_slots_until"}:
-        wanted |= _exception(row, wanted, by=caller.name, now=now)
-    changed = {name: [getattr(row, name), value] for name, value in wanted.items() if getattr(row, name) != value}
-    for name, (_, value) in changed.items():
-        setattr(row, name, value)
-    if changed:
-        row.version += 1
-        await session.flush()
-        await capacity.recount(session, now=now, cause=_cause(row, changed))
-        await capacity.move(session)
-        await db.notify(session, db.SCHEDULE, db.SWEEP)
-    return to_jsonable_python(changed)  # type: ignore[no-any-return]
+        for node, follows in zip(nodes, effective, strict=True)
+        if node.id in ids
+    ]
 
 
-def _exception(row: Commitment, wanted: Mapping[str, Any], *, by: str, now: datetime) -> dict[str, Any]:
-    """The exception of so many slots as its author wants it: it has an end, or it is none."""
-    slots, until = wanted.get("min_slots", row.min_slots), wanted.get("min_slots_until")
-    if not slots:
-        if until is not None:
-            raise Invalid("an exception of no slots", errors=[("body.min_slots_until", "goes with min_slots")])
-        return {"min_slots": 0, "min_slots_until": None, "min_slots_by": None}
-    if until is None:
-        raise Invalid("an exception needs an end", errors=[("body.min_slots_until", "is missing")])
-    clock.check_ahead(until, now=now, field="body.min_slots_until")
-    return {"min_slots": slots, "min_slots_until": until, "min_slots_by": by}
+def show_provenance(entries: Mapping[str, audit.Entry]) -> dict[str, schemas.Provenance]:
+    return {
+        field: schemas.Provenance(by=entry.by, at=entry.at, reason=entry.reason)
+        for field, entry in sorted(entries.items())
+    }
 
 
-def _cause(row: Commitment, changed: Mapping[str, Any]) -> str:
-    if row.min_slots and "min_slots" in changed:
-        return f"an exception of {row.min_slots} slots by {row.min_slots_by} began"
-    return "the commitment was edited"
+def _effective(
+    nodes: Sequence[QuotaNode], row: Commitment, entitled: Tree, *, now: datetime
+) -> Iterator[schemas.Effective]:
+    """How each nominal came about, in the order of the nodes."""
+    by_id, shares = {node.id: node for node in nodes}, parts(nodes)
+    weights: Counter[UUID | None] = Counter()
+    for node in capacity.sharing(nodes):
+        weights[node.parent_id] += node.weight
+    for node in nodes:
+        above = by_id[node.parent_id].nominal_mc if node.parent_id else capacity.limit_of_grants(row, now=now)
+        slots = above // SLOT_MC
+        yield schemas.Effective(
+            share_mc=float(shares.get(node.id, Fraction(0)) * row.limit_mc),
+            siblings_weight=weights[node.parent_id],
+            parent_slots=slots,
+            ideal_slots=node.weight * slots / weights[node.parent_id] if node.id in shares else 0.0,
+            slots=node.nominal_mc // SLOT_MC,
+            owed_slots=node.carry / MICRO,
+            borrowed_mc=entitled.loan_mc(node.id),
+            spare_mc=entitled.spare_mc(node.id),
+            held_by=next((each.name for each in path(node, by_id) if each.state != NodeState.ACTIVE), None),
+        )
 
 
 def show_small_pool(row: Commitment) -> schemas.SmallPool | None:
@@ -149,30 +135,6 @@ def show_small_pool(row: Commitment) -> schemas.SmallPool | None:
     if row.min_slots_until is None or row.min_slots_by is None:
         return None
     return schemas.SmallPool(min_slots=row.min_slots, until=row.min_slots_until, by=row.min_slots_by)
-
-
-def show_quota(node: QuotaNode, row: Commitment, *, now: datetime) -> schemas.Quota:
-    return schemas.Quota(
-        id=show("quota", node.id),
-        name=node.name,
-        kind=node.kind,
-        parent=show("quota", node.parent_id) if node.parent_id else None,
-        cell=show("cell", node.cell_id) if node.cell_id else None,
-        weight=node.weight,
-        borrowing_limit_mc=node.borrowing_limit_mc,
-        lending_limit_mc=node.lending_limit_mc,
-        max_loan_ms=node.max_loan_ms,
-        reclaim_first=node.reclaim_first,
-        window_budget_core_ms=node.window_budget_core_ms,
-        state=node.state,
-        frozen=node.frozen,
-        version=node.version,
-        nominal_mc=node.nominal_mc,
-        used_mc=node.used_mc,
-        used_core_ms=node.used_core_ms,
-        decayed_core_ms=decayed(node.decayed_core_ms, node.decayed_at, now, timedelta(seconds=row.half_life_s)),
-        small_pool=show_small_pool(row),
-    )
 
 
 async def me(session: AsyncSession, caller: Caller, *, now: datetime) -> schemas.Me:
@@ -198,6 +160,24 @@ async def me(session: AsyncSession, caller: Caller, *, now: datetime) -> schemas
         decayed_core_ms=decayed(own.decayed_core_ms, own.decayed_at, now, timedelta(seconds=row.half_life_s)),
         held=any(node.state != NodeState.ACTIVE for node in path(own, {each.id: each for each in nodes})),
         small_pool=show_small_pool(row),
+        window=await _window(session, own, row),
+    )
+
+
+async def _window(session: AsyncSession, node: QuotaNode, row: Commitment) -> schemas.WindowUse | None:
+    if row.window_starts_at is None or row.window_ends_at is None:
+        return None
+    account = await session.get(WindowAccount, (node.id, row.window_starts_at), populate_existing=True)
+    debt, settled = (account.debt_core_ms, account.settled_core_ms) if account else (0, 0)
+    budget = node.window_budget_core_ms
+    return schemas.WindowUse(
+        starts_at=row.window_starts_at,
+        ends_at=row.window_ends_at,
+        budget_core_ms=budget,
+        debt_core_ms=debt,
+        settled_core_ms=settled,
+        reserved_core_ms=node.reserved_core_ms,
+        left_core_ms=None if budget is None else budget - debt - settled - node.reserved_core_ms,
     )
 
 

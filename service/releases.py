@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
-from service import clock, leases, successors
+from service import capacity, clock, leases, successors
 from service.db import Sessions
 from workers import contract
 
@@ -68,7 +68,8 @@ class Releases:
     async def _end(self, batch: list[_Waiting]) -> list[contract.Released]:
         taking = any(one.take for one in batch)
         async with self._sessions.begin() as session:
-            now = await clock.now(session)
+            await capacity.lock_root(session)
+            now = await clock.now(session)  # under the lock: what is granted at it comes after all that was
             accepted = await leases.end(session, [one.ending for one in batch], now=now, wake=not taking)
             takes = {one.ending.lease_id: one.take for one, ok in zip(batch, accepted, strict=True) if ok and one.take}
             found = await successors.start(session, takes, now=now) if taking else {}

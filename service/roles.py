@@ -3,7 +3,7 @@
 | | operator | steward of a group, for a term | member of a cell |
 | --- | --- | --- | --- |
 | see share, use and queue | of all | of the group and all below it | of the own cell |
-| read and edit quotas | of all | of all below the group | |
+| read and edit quotas, ask what if | of all | of all below the group | |
 | be told by webhook | of all | of the group and all below it | of the own cell |
 """
 
@@ -17,8 +17,9 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from service.api import schemas
 from service.errors import Forbidden
-from service.ids import read
+from service.ids import read, show
 from service.keys import Caller
 from service.models import QuotaNode
 
@@ -95,6 +96,31 @@ async def require(session: AsyncSession, caller: Caller, act: Act, quota_id: str
     if role(caller) is not Role.OPERATOR and read("quota", quota_id) not in await nodes(session, caller, act):
         top = await summit(session, caller)
         raise Forbidden(f"the key of a {role(caller)} may {act} below {top.name} alone, and not of {quota_id}")
+
+
+async def require_change(session: AsyncSession, caller: Caller, act: Act, change: schemas.QuotaChange) -> None:
+    """Whether the caller may do this to all that a change is of. A steward moves nodes only within its group.
+
+    Raises
+    ------
+    Forbidden
+        It may not: says where it may.
+    """
+    if role(caller) is Role.OPERATOR:
+        return
+    if change.commitment is not None or change.document is not None:
+        raise Forbidden("the commitment and the whole document are for operators")
+    top = await summit(session, caller)
+    inside = await session.execute(
+        select(QuotaNode.id, QuotaNode.name).where(
+            QuotaNode.id.in_(await nodes(session, caller, Act.SEE)), QuotaNode.kind == "group"
+        )
+    )
+    parents = {text for id, name in inside for text in (show("quota", id), name)}
+    for edit in change.quotas:
+        await require(session, caller, act, edit.quota)
+        if "parent" in edit.model_fields_set and edit.parent not in parents:
+            raise Forbidden(f"the key of a {role(caller)} may move nodes within {top.name} alone, not to {edit.parent}")
 
 
 async def nodes(session: AsyncSession, caller: Caller, act: Act) -> set[UUID]:

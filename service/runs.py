@@ -21,6 +21,7 @@ from service import (
     catalogue,
     db,
     fleet,
+    keys,
     leases,
     policies,
     readers,
@@ -68,6 +69,7 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
     if request.purpose == "evaluate":
         caller.require("evaluate")
     node = (await session.execute(select(QuotaNode).where(QuotaNode.cell_id == cell_id))).scalar_one()
+    labels = await keys.labelled(session, caller, request.labels)
     subset_id, specs = await _specs(session, caller, request)
     field = "body.refs" if request.subset is None else "body.subset"
     chosen = await policies.documents(
@@ -111,7 +113,7 @@ async def create(session: AsyncSession, caller: Caller, request: schemas.RunCrea
         record=request.record.model_dump(),
         content_sha256=content,
         runtime=runtime,
-        labels=dict(request.labels),
+        labels=labels,
         purpose=request.purpose,
         split=splits.ref(split) if split else None,
         held_out=admitted.counts,

@@ -22,7 +22,7 @@ from workers import contract
 async def start(session: AsyncSession, takes: Mapping[UUID, UUID], *, now: datetime) -> dict[UUID, contract.Item]:
     """The items that slots go on with, by the lease that each has released. `takes` holds the attempts by lease; one
     that comes again gets its item again. Needs the root lock."""
-    held = await session.execute(select(Lease.id, Lease.worker_id).where(Lease.id.in_(takes)))
+    held = await session.execute(select(Lease.id, Lease.worker_id).where(Lease.id == db.any_of(takes)))
     workers = dict(held.all())
     found = await leases.started(session, workers.values(), takes.values())
     waiting: defaultdict[UUID, list[UUID]] = defaultdict(list)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import TypeVar
+from datetime import datetime
+from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy import select
 
-from service import audit, capacity, cells, clock, counters, fleet, keys, quotas, roles, sites
+from service import audit, capacity, cells, changes, clock, counters, documents, fleet, keys, quotas, roles, sites
 from service.api import schemas
 from service.api.dependencies import (
     AdminReader,
@@ -19,10 +20,12 @@ from service.api.dependencies import (
     QuotaLister,
     QuotaReader,
     Session,
+    Shown,
     Version,
 )
 from service.api.problems import documented
 from service.api.routing import StrictRoute
+from service.api.schemas import Label
 from service.errors import Invalid, NotFound
 from service.ids import show
 from service.models import Audit, CapacityEpoch, Cell, Commitment, Key, QuotaNode, Site, Worker
@@ -51,7 +54,10 @@ async def create_cell(
     async def create() -> tuple[schemas.Cell, str]:
         group = await _referred(quotas.find_group(session, request.group), "body.group") if request.group else None
         cell = await cells.create(session, name=request.name, weight=request.weight, group=group)
-        audit.record(session, caller, "cell.create", cell.name, weight=request.weight, group=request.group)
+        leaf = await quotas.of_cell(session, cell)
+        begins = {"name": cell.name, "weight": leaf.weight, "parent": group.name if group else documents.ROOT}
+        set_ = {field: [None, value] for field, value in begins.items()}
+        audit.record(session, caller, "cell.create", show("quota", leaf.id), **set_)
         return _cell(cell), f"/v1/admin/cells/{show('cell', cell.id)}"
 
     return await idempotent.once(201, create)
@@ -102,6 +108,7 @@ async def create_key(
             steward_of=group,
             scopes=request.scopes,
             label=request.label,
+            labels=request.labels,
             expires_at=request.expires_at,
         )
         await session.refresh(key)
@@ -142,6 +149,7 @@ def _key(key: Key, owners: dict[object, str]) -> schemas.Key:
         steward_of=owners.get(key.steward_of),
         scopes=key.scopes,
         label=key.label,
+        labels=key.labels,
         created_at=key.created_at,
         expires_at=key.expires_at,
         revoked_at=key.revoked_at,
@@ -153,13 +161,9 @@ def _key(key: Key, owners: dict[object, str]) -> schemas.Key:
 
 @router.get("/quotas")
 async def list_quotas(session: Session, caller: QuotaLister) -> schemas.Page[schemas.Quota]:
-    """The whole entitlement tree, the root first, or of a steward what is below its group: what is set, and what
-    follows from it now."""
-    row = await capacity.commitment(session)
-    now = await clock.now(session)
-    own = await roles.nodes(session, caller, roles.Act.READ)
-    nodes = [node for node in await quotas.tree(session) if node.id in own]
-    shown = [quotas.show_quota(node, row, now=now) for node in nodes]
+    """The whole entitlement tree, the root first, or of a steward what is below its group: what is set, by whom and
+    why, and what follows from it now."""
+    shown = await quotas.show_all(session, caller, now=await clock.now(session))
     return schemas.Page[schemas.Quota](items=shown, next_cursor=None)
 
 
@@ -174,13 +178,16 @@ async def edit_quota(
     caller: QuotaEditor,
     quota_id: str,
     version: Version,
+    shown: Shown = None,
+    *,
     request: schemas.QuotaPatch,
     response: Response,
 ) -> schemas.Quota:
-    """Edit a node; send the ETag that you read as If-Match."""
-    changed = await quotas.change(session, quota_id, request, version=version, now=await clock.now(session))
-    if changed:
-        audit.record(session, caller, "quota.edit", quota_id, **changed)
+    """Edit a node, or move it; send the ETag that you read as If-Match. What takes something away needs the token of
+    POST /v1/admin/what-if."""
+    edit = schemas.QuotaEdit(quota=quota_id, **request.model_dump(exclude_unset=True))
+    await roles.require_change(session, caller, roles.Act.EDIT, schemas.QuotaChange(quotas=[edit]))
+    await changes.edit_node(session, caller, edit, version=version, shown=shown, now=await clock.now(session))
     return await _quota(session, quota_id, response)
 
 
@@ -195,10 +202,9 @@ async def thaw_quota(session: Session, caller: AdminWriter, quota_id: str, respo
 
 
 async def _quota(session: Session, quota_id: str, response: Response) -> schemas.Quota:
-    node = await quotas.get(session, quota_id)
-    response.headers["ETag"] = f'"{node.version}"'
-    row = await capacity.commitment(session)
-    return quotas.show_quota(node, row, now=await clock.now(session))
+    found = await quotas.show_one(session, quota_id, now=await clock.now(session))
+    response.headers["ETag"] = f'"{found.version}"'
+    return found
 
 
 @router.get("/commitment")
@@ -209,12 +215,18 @@ async def get_commitment(session: Session, caller: AdminReader, response: Respon
 
 @router.patch("/commitment", responses=documented(400, 412, 413, 415, 428))
 async def edit_commitment(
-    session: Session, caller: AdminWriter, version: Version, request: schemas.CommitmentPatch, response: Response
+    session: Session,
+    caller: AdminWriter,
+    version: Version,
+    shown: Shown = None,
+    *,
+    request: schemas.CommitmentPatch,
+    response: Response,
 ) -> schemas.Commitment:
-    """Edit the share; send the ETag that you read as If-Match. A new limit begins a capacity epoch."""
-    changed = await quotas.change_commitment(session, caller, request, version=version, now=await clock.now(session))
-    if changed:
-        audit.record(session, caller, "commitment.edit", "commitment", **changed)
+    """Edit the share; send the ETag that you read as If-Match. A new limit begins a capacity epoch. Less of it needs
+    the token of POST /v1/admin/what-if."""
+    now = await clock.now(session)
+    await changes.edit_commitment(session, caller, request, version=version, shown=shown, now=now)
     return await _commitment(session, await capacity.commitment(session), response)
 
 
@@ -223,6 +235,7 @@ async def _commitment(session: Session, row: Commitment, response: Response) -> 
     root = (await quotas.tree(session))[0]
     now = await clock.now(session)
     debt = await capacity.debt(session, now=now)
+    set_by = await audit.provenance(session, [documents.ROOT])
     return schemas.Commitment(
         numerator=row.numerator,
         denominator=row.denominator,
@@ -239,6 +252,10 @@ async def _commitment(session: Session, row: Commitment, response: Response) -> 
         debt_since=row.debt_since,
         cooldown_s=row.cooldown_s,
         small_pool=quotas.show_small_pool(row),
+        window=row.window,
+        window_starts_at=row.window_starts_at,
+        window_ends_at=row.window_ends_at,
+        provenance=quotas.show_provenance(set_by.get(documents.ROOT, {})),
     )
 
 
@@ -301,11 +318,18 @@ async def list_workers(session: Session, caller: AdminReader, paging: Page) -> s
 
 
 @router.get("/audit")
-async def list_audit(session: Session, caller: AdminReader, paging: Page) -> schemas.Page[schemas.AuditEntry]:
-    """What operators changed, newest first."""
-    rows, cursor = await page(
-        session, select(Audit), Audit.id, cursor=paging.cursor, limit=paging.limit, descending=True
-    )
+async def list_audit(
+    session: Session,
+    caller: AdminReader,
+    paging: Page,
+    actor: Annotated[Label | None, Query(description="a key's id")] = None,
+    action: Annotated[Label | None, Query(description="such as quota.edit, or quota for all of quotas")] = None,
+    target: Annotated[Label | None, Query(description="an id, or the name of a cell or group")] = None,
+    since: Annotated[datetime | None, Query(description="from this time on")] = None,
+) -> schemas.Page[schemas.AuditEntry]:
+    """What operators changed, who did it and why, newest first. Nothing of it is ever changed or deleted."""
+    query = await audit.matching(session, actor=actor, action=action, target=target, since=since)
+    rows, cursor = await page(session, query, Audit.id, cursor=paging.cursor, limit=paging.limit, descending=True)
     return schemas.Page[schemas.AuditEntry](
         items=[schemas.AuditEntry.model_validate(row) for row in rows], next_cursor=cursor
     )

@@ -27,10 +27,12 @@ from service.api import (
     policies,
     problems,
     queue,
+    quotas,
     runs,
     splits,
     subsets,
     tables,
+    usage,
     webhooks,
 )
 from service.api.dependencies import Parts
@@ -90,7 +92,9 @@ def create_app(settings: Settings) -> FastAPI:
         groups,
         me,
         queue,
+        usage,
         webhooks,
+        quotas,
         admin,
         departures,
     ):

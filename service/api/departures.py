@@ -6,9 +6,9 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
-from service import audit, clock, departures, fleet, sites
+from service import audit, capacity, changes, clock, departures, fleet, sites
 from service.api import schemas
-from service.api.dependencies import AdminWriter, Session
+from service.api.dependencies import AdminWriter, Session, Shown
 from service.api.problems import documented
 from service.api.routing import StrictRoute
 from service.ids import show
@@ -32,12 +32,14 @@ async def uncordon_worker(session: Session, caller: AdminWriter, worker: str) ->
     return await _worker(session, caller, worker, Duty.ACTIVE, "worker.uncordon")
 
 
-@router.post("/workers/{worker}:drain", responses=documented(400, 413, 415))
+@router.post("/workers/{worker}:drain", responses=documented(400, 412, 413, 415))
 async def drain_worker(
-    session: Session, caller: AdminWriter, worker: str, request: schemas.Drain | None = None
+    session: Session, caller: AdminWriter, worker: str, shown: Shown = None, request: schemas.Drain | None = None
 ) -> schemas.Worker:
-    """Cordon it, and let its capacity leave as soon as nothing runs there and all that runs fits into the rest."""
+    """Cordon it, and let its capacity leave as soon as nothing runs there and all that runs fits into the rest. With a
+    token of POST /v1/admin/what-if, only what it showed."""
     departs_at = request.departs_at if request else None
+    await _check(session, schemas.DrainPlan(workers=[worker], departs_at=departs_at), shown)
     return await _worker(session, caller, worker, Duty.DRAINED, "worker.drain", departs_at)
 
 
@@ -64,12 +66,14 @@ async def uncordon_site(session: Session, caller: AdminWriter, name: str) -> sch
     return await _site(session, caller, name, Duty.ACTIVE, "site.uncordon")
 
 
-@router.post("/sites/{name}:drain", responses=documented(400, 413, 415))
+@router.post("/sites/{name}:drain", responses=documented(400, 412, 413, 415))
 async def drain_site(
-    session: Session, caller: AdminWriter, name: str, request: schemas.Drain | None = None
+    session: Session, caller: AdminWriter, name: str, shown: Shown = None, request: schemas.Drain | None = None
 ) -> schemas.Site:
-    """Drain all its workers; those that come later do not count at all."""
+    """Drain all its workers; those that come later do not count at all. With a token of POST /v1/admin/what-if, only
+    what it showed."""
     departs_at = request.departs_at if request else None
+    await _check(session, schemas.DrainPlan(sites=[name], departs_at=departs_at), shown)
     return await _site(session, caller, name, Duty.DRAINED, "site.drain", departs_at)
 
 
@@ -81,3 +85,10 @@ async def _site(
     if changed:
         audit.record(session, caller, action, row.name, **changed)
     return sites.show_site(row, await fleet.live(session))
+
+
+async def _check(session: Session, plan: schemas.DrainPlan, shown: str | None) -> None:
+    """A drain makes no debt and can be taken back, so it needs no token; one that comes with it binds."""
+    if shown is not None:
+        await capacity.lock_root(session)
+        await changes.check_token(session, schemas.WhatIfAsk(drain=plan), shown, now=await clock.now(session))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Query, Request, Response
@@ -90,6 +90,41 @@ def scoped(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
     return require
 
 
+async def get_reason(
+    worldpool_reason: Annotated[
+        str | None,
+        Header(min_length=1, max_length=1000, description="why, for the audit: UTF-8", examples=["more for the paper"]),
+    ] = None,
+) -> str | None:
+    """Why somebody changes something, in their words. Headers come as Latin-1; what they hold is UTF-8."""
+    if worldpool_reason is None:
+        return None
+    try:
+        reason = worldpool_reason.encode("latin-1").decode()
+    except UnicodeError:
+        raise Invalid("the reason cannot be read", errors=[("header.worldpool-reason", "send UTF-8")]) from None
+    if not reason.isprintable() or not reason.strip():
+        raise Invalid("the reason cannot be read", errors=[("header.worldpool-reason", "send printable text")])
+    return reason
+
+
+async def get_author(
+    caller: Annotated[Caller, Depends(get_caller)], reason: Annotated[str | None, Depends(get_reason)]
+) -> Caller:
+    """Who changes something that the audit tells of, and why."""
+    return replace(caller, reason=reason)
+
+
+def writing(scope: str) -> Callable[[Caller], Awaitable[Caller]]:
+    """A dependency: the author of a change, who must have the scope."""
+
+    async def require(author: Annotated[Caller, Depends(get_author)]) -> Caller:
+        author.require(scope)
+        return author
+
+    return require
+
+
 def may(act: Act) -> Callable[[Caller], Awaitable[Caller]]:
     """A dependency: the caller, who may do this to some quota nodes; see `roles`."""
 
@@ -110,17 +145,24 @@ def may_there(act: Act) -> Callable[[Caller, AsyncSession, str], Awaitable[Calle
     return require
 
 
+async def get_quota_editor(
+    _: Annotated[Caller, Depends(may_there(Act.EDIT))], author: Annotated[Caller, Depends(get_author)]
+) -> Caller:
+    """The author of an edit of the quota node in the path, who may edit it."""
+    return author
+
+
 EnvironmentReader = Annotated[Caller, Depends(scoped("environments:read"))]
 SubsetWriter = Annotated[Caller, Depends(scoped("subsets:write"))]
 RunReader = Annotated[Caller, Depends(scoped("runs:read"))]
 RunWriter = Annotated[Caller, Depends(scoped("runs:write"))]
 AdminReader = Annotated[Caller, Depends(scoped("admin:read"))]
-AdminWriter = Annotated[Caller, Depends(scoped("admin:write"))]
-Steward = Annotated[Caller, Depends(scoped("splits:write"))]
+AdminWriter = Annotated[Caller, Depends(writing("admin:write"))]
+Steward = Annotated[Caller, Depends(writing("splits:write"))]
 ShareReader = Annotated[Caller, Depends(may(Act.SEE))]
 QuotaLister = Annotated[Caller, Depends(may(Act.READ))]
 QuotaReader = Annotated[Caller, Depends(may_there(Act.READ))]
-QuotaEditor = Annotated[Caller, Depends(may_there(Act.EDIT))]
+QuotaEditor = Annotated[Caller, Depends(get_quota_editor)]
 WebhookOwner = Annotated[Caller, Depends(may(Act.HEAR))]
 Authenticated = Annotated[Caller, Depends(get_caller)]
 
@@ -209,6 +251,30 @@ async def get_version(
 
 
 Version = Annotated[int, Depends(get_version)]
+
+
+async def get_tag(
+    if_match: Annotated[str | None, Header(description="the ETag read before", max_length=200)] = None,
+) -> str:
+    """The document that an edit is based on."""
+    if if_match is None:
+        raise PreconditionRequired(
+            "send If-Match with the ETag that you read", errors=[("header.if-match", "is missing")]
+        )
+    return if_match.strip().removeprefix("W/").strip('"')
+
+
+Tag = Annotated[str, Depends(get_tag)]
+Shown = Annotated[
+    str | None,
+    Header(
+        alias="Worldpool-What-If",
+        min_length=1,
+        max_length=200,
+        pattern=VISIBLE,
+        description="the token of POST /v1/admin/what-if for just this change, where it takes something away",
+    ),
+]
 
 
 class Idempotency:

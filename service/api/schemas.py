@@ -34,11 +34,13 @@ NO_NUL = r"^[^\x00]*$"  # PostgreSQL text cannot hold it
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 VISIBLE = r"^[\x21-\x7e]+$"
 SHA256 = r"^[0-9a-f]{64}$"
+USAGE_GROUP = r"^(window|cell|run|payer|label:[^\x00]{1,200})$"
 MEANINGS = {
     NO_NUL: "must not hold the character NUL",
     NAME: "is not 1 to 63 of a-z, 0-9, '_', '.' and '-' with a letter or digit first",
     VISIBLE: "is not visible ASCII without spaces",
     SHA256: "is not 64 hexadecimal digits",
+    USAGE_GROUP: "is not window, cell, run, payer or label:NAME",
 }
 """What to say instead of a pattern."""
 
@@ -595,7 +597,7 @@ class RunCreate(Reading):
         description="answer with an earlier run of the cell that is this one: the same environments, policies, seeds, "
         "budget and runtime, not failed or cancelled; what it holds is served without compute",
     )
-    labels: dict[Label, Label] = Field({}, max_length=32)
+    labels: dict[Label, Label] = Field({}, max_length=32, description="in all usage of it, with those of the key")
     purpose: Literal["train", "evaluate"] = Field(
         "train", description="evaluate: held-out environments too, for their scores alone; needs the scope evaluate"
     )
@@ -766,7 +768,14 @@ class Explanation(Out):
     expected_end: datetime | None = Field(
         description="CAPACITY_DEBT: when no more will be in use than is committed, by the estimates of what runs"
     )
+    start_p50: datetime | None = Field(
+        description="when half of such items have started: an estimate, made where waiting is over when items end"
+    )
+    start_p90: datetime | None = Field(description="when nine in ten of such items have started")
     ahead: int = Field(description="items of this cell that come before it")
+    until: datetime | None = Field(
+        description="of BUDGET_SPENT: when the window ends, and the next one's budget begins"
+    )
     changes: list[Change] = Field(
         description="together they would let it start now; none where only its turn has not come"
     )
@@ -837,6 +846,18 @@ class SmallPool(Out):
     by: str = Field(description="the key of its author")
 
 
+class WindowUse(Out):
+    """What the node has of its budget in the open window. left = budget - debt - settled - reserved."""
+
+    starts_at: datetime
+    ends_at: datetime
+    budget_core_ms: int | None = Field(description="core-milliseconds; null: unlimited")
+    debt_core_ms: int = Field(description="used beyond the budgets of windows before")
+    settled_core_ms: int = Field(description="used and paid for in this window")
+    reserved_core_ms: int = Field(description="estimates of what runs now")
+    left_core_ms: int | None = Field(description="null: unlimited; negative where more was used than is allowed")
+
+
 class Me(Out):
     """What this key's cell may use and uses. Compute is in millicores (mc): 1000 mc is one core."""
 
@@ -856,6 +877,73 @@ class Me(Out):
     decayed_core_ms: float = Field(description="the same, halved every half-life; orders cells")
     held: bool
     small_pool: SmallPool | None
+    window: WindowUse | None = Field(description="null before the first window")
+
+
+UsageGroup = Annotated[str, StringConstraints(pattern=USAGE_GROUP)]
+
+
+class Usage(Out):
+    """What the leases of a group occupied. One that went on from one window to the next counts in both."""
+
+    group: dict[str, str | None] = Field(
+        description="what they have in common, by the names asked for; null: without such a label",
+        examples=[{"window": "2026-01-01T00:00:00Z", "label:person": "ada"}],
+    )
+    core_ms: int = Field(description="core-milliseconds")
+    leases: int = Field(description="attempts of work items")
+    started_at: datetime
+    ended_at: datetime
+
+
+class StatementWindow(Out):
+    starts_at: datetime
+    ends_at: datetime
+    settled_core_ms: int = Field(description="paid by cells")
+
+
+class Overage(Out):
+    """A while in which more was in use than the commitment allows."""
+
+    starts_at: datetime
+    ends_at: datetime
+    highest_mc: int = Field(description="beyond the limit, at most")
+    core_ms: int = Field(description="beyond the limit, rounded up")
+    epoch: int = Field(description="the capacity epoch in which it began")
+    cause: str = Field(description="of that epoch", examples=["worker-1 fell silent"])
+
+
+class CellStatement(Out):
+    """One cell's part, over the window as a whole."""
+
+    cell: str
+    entitled_core_ms: int = Field(description="its share of the commitment, by weight, over the window")
+    settled_core_ms: int = Field(description="used and paid for")
+    borrowed_core_ms: int = Field(description="settled beyond what it was entitled to")
+    lent_core_ms: int = Field(description="of what others borrowed, in proportion to what it left over")
+    budget_core_ms: int | None
+    debt_core_ms: int = Field(description="owed from windows before")
+
+
+class Statement(Out):
+    """What the commitment was in a window, and what was used of it, by whoever pays."""
+
+    starts_at: datetime
+    ends_at: datetime
+    until: datetime = Field(description="what is said holds up to here: now, or the end of the window")
+    final: bool = Field(description="the window is over and all that ran in it has ended: nothing will change")
+    entitled_core_ms: int = Field(description="floor of the integral of share times capacity")
+    used_core_ms: int = Field(description="never more than entitled_core_ms and overage_core_ms together")
+    by_payer: dict[Literal["cell", "site", "pool"], int] = Field(description="who pays for how much of used_core_ms")
+    highest_ratio: float = Field(description="of use to limit, at one instant; above 1 after a loss of capacity")
+    highest_at: datetime | None
+    highest_mc: int = Field(description="in use then")
+    overage_core_ms: int = Field(description="0 unless capacity was lost; rounded up")
+    overages: list[Overage]
+    cells: list[CellStatement] = Field(description="by name")
+
+
+StatementFormat = Literal["csv", "parquet"]
 
 
 # --- admin
@@ -900,6 +988,12 @@ class KeyCreate(In):
         | None
     ) = Field(None, description="default: all that fit the owner, but `evaluate` and `trajectories`")
     label: Label | None = None
+    labels: dict[Label, Label] = Field(
+        {},
+        max_length=32,
+        description="of a cell's key: every run that it submits has them, and a request that says otherwise is refused",
+        examples=[{"person": "ada"}],
+    )
     expires_at: Annotated[datetime | None, Field(strict=False, description="a steward's key needs one: its term")] = (
         None
     )
@@ -912,6 +1006,7 @@ class Key(Out):
     steward_of: str | None = Field(description="name of the group whose steward it is")
     scopes: list[str]
     label: str | None
+    labels: dict[str, str]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -934,7 +1029,7 @@ class Quota(Out):
     lending_limit_mc: int | None = Field(description="null: unlimited")
     max_loan_ms: int | None = Field(description="longest item that it may run beyond its nominal; null: unlimited")
     reclaim_first: bool = Field(description="whether its sessions on a loan are asked back before those of others")
-    window_budget_core_ms: int | None
+    window_budget_core_ms: int | None = Field(description="core-milliseconds in a window; null: unlimited")
     state: Literal["active", "hold", "hold_and_drain"]
     frozen: str | None = Field(
         description="how its counter was found to differ from its leases: nothing starts below it until it is thawed"
@@ -945,14 +1040,38 @@ class Quota(Out):
     used_core_ms: int
     decayed_core_ms: float
     small_pool: SmallPool | None = Field(description="an exception that the nominal follows from; null: none")
+    effective: Effective
+    provenance: dict[str, Provenance] = Field(description="by field, who set it last; nothing for what nobody has set")
+
+
+class Effective(Out):
+    """How nominal follows from what is set: ideal_slots, and what earlier roundings owe, in whole slots."""
+
+    share_mc: float = Field(description="exact entitlement at the present capacity: by weight at each level")
+    siblings_weight: int = Field(description="sum of the weights among which its parent's slots are divided")
+    parent_slots: int = Field(description="that may be granted: of the root, without what is about to leave")
+    ideal_slots: float = Field(description="weight / siblings_weight * parent_slots; 0 of a group without cells")
+    slots: int = Field(description="nominal: ideal_slots and what was owed, rounded by largest remainder")
+    owed_slots: float = Field(description="carried to the next rounding, in 10 s or less; negative: it had more")
+    borrowed_mc: int = Field(description="used beyond nominal")
+    spare_mc: int = Field(description="T: what it can still give up; negative where it has borrowed")
+    held_by: str | None = Field(description="the nearest node, from here up, that is held")
+
+
+class Provenance(Out):
+    """Who set a value, when and why."""
+
+    by: str = Field(examples=["key_0190"])
+    at: datetime
+    reason: str | None
 
 
 Limit = Annotated[int, Field(ge=0, lt=2**53)]
 Moment = Annotated[AwareDatetime, Field(strict=False)]
 
 
-class QuotaPatch(In):
-    """What is not named stays; a limit that is null is none."""
+class QuotaSpec(In):
+    """What operators set of a node. A limit that is null is none."""
 
     weight: int = Field(1, ge=1, le=1_000_000, description="share among its siblings")
     state: Literal["active", "hold", "hold_and_drain"] = Field(
@@ -960,10 +1079,20 @@ class QuotaPatch(In):
     )
     borrowing_limit_mc: Limit | None = Field(None, description="millicores that it may use beyond its nominal")
     lending_limit_mc: Limit | None = Field(None, description="idle millicores of its nominal that others may use")
+    window_budget_core_ms: Limit | None = Field(
+        None,
+        description="core-milliseconds that it may use in a window, from the open one on; what is unused ends with it",
+    )
     max_loan_ms: Limit | None = Field(
         None, description="longest item, by its time limit, that it may run beyond its nominal"
     )
     reclaim_first: bool = Field(False, description="ask its sessions on a loan back before those of others")
+
+
+class QuotaPatch(QuotaSpec):
+    """What is not named stays."""
+
+    parent: Label = Field("commitment", description="the group to move it to, by name or id; commitment is the root")
 
 
 SharesVisible = Literal["own", "groups", "cells"]
@@ -978,6 +1107,9 @@ class Debt(Out):
     mc: int = Field(description="how much more")
     expected_end: datetime = Field(description="by the estimates of what runs")
     latest_end: datetime = Field(description="by the time limits of what runs")
+
+
+WindowLength = Literal["hour", "day", "week", "month"]
 
 
 class Commitment(Out):
@@ -996,6 +1128,10 @@ class Commitment(Out):
     debt_since: datetime | None = Field(description="since when more runs than the limit allows; null: it does not")
     cooldown_s: int = Field(description="so long a cell that got back what it had lent lends nothing")
     small_pool: SmallPool | None
+    window: WindowLength = Field(description="what budgets and statements are for, in UTC; weeks begin on Monday")
+    window_starts_at: datetime | None = Field(description="of the open window; null before the first")
+    window_ends_at: datetime | None
+    provenance: dict[str, Provenance] = Field(description="by field, who set it last")
 
 
 class CommitmentPatch(In):
@@ -1008,6 +1144,9 @@ class CommitmentPatch(In):
     denominator: int | None = Field(None, ge=1, le=1_000_000)
     half_life_s: int | None = Field(None, ge=1, le=10**9)
     shares_visible: SharesVisible | None = Field(None, description=SHARES_VISIBLE)
+    window: WindowLength | None = Field(
+        None, description="of the windows after the open one, which ends as it was to; the first of them may be short"
+    )
 
 
 class CapacityEpoch(Out):
@@ -1065,7 +1204,186 @@ class AuditEntry(Out):
     actor: str
     action: str
     target: str
+    change: dict[str, Any] = Field(description="by field; of what was edited, the old and the new value")
+    reason: str | None
+
+
+# --- quotas as a document, changes and what they would do
+
+
+class GroupCreate(QuotaSpec):
+    name: Name
+    parent: Label = Field("commitment", description="the group that it belongs to, by name or id")
+
+
+class GroupDocument(QuotaSpec):
+    groups: dict[Name, GroupDocument] = Field({}, max_length=1000)
+    cells: dict[Name, QuotaSpec] = Field({}, max_length=10_000)
+
+
+class CommitmentDocument(In):
+    """The root. What is not named is at its default, but what an installation always decides."""
+
+    numerator: int = Field(ge=0, le=1_000_000)
+    denominator: int = Field(ge=1, le=1_000_000)
+    half_life_s: int = Field(ge=1, le=10**9)
+    cooldown_s: int = Field(0, ge=0, le=3600)
+    min_slots: int = Field(0, ge=0, le=1000)
+    min_slots_until: Moment | None = None
+    shares_visible: SharesVisible = "own"
+    window: WindowLength = "day"
+    window_budget_core_ms: Limit | None = None
+    state: Literal["active", "hold", "hold_and_drain"] = "active"
+
+
+class QuotaDocument(In):
+    """All that is set of the entitlement tree. What a node does not name is at its default; what is not there, is not
+    to be."""
+
+    commitment: CommitmentDocument
+    groups: dict[Name, GroupDocument] = Field({}, max_length=1000)
+    cells: dict[Name, QuotaSpec] = Field({}, max_length=10_000)
+
+
+class QuotaEdit(QuotaPatch):
+    quota: Label = Field(description="a node's id")
+
+
+class QuotaChange(In):
+    """Edits of nodes, of the commitment, or both; or a whole document."""
+
+    quotas: list[QuotaEdit] = Field([], max_length=1000)
+    commitment: CommitmentPatch | None = None
+    document: QuotaDocument | None = None
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if self.document is not None and (self.quotas or self.commitment is not None):
+            raise ValueError("a document goes alone")
+        ids = [edit.quota for edit in self.quotas]
+        if len(set(ids)) < len(ids):
+            raise ValueError("a quota is named twice")
+        return self
+
+
+class DrainPlan(Drain):
+    """Workers that are to leave."""
+
+    workers: list[Label] = Field([], max_length=1000, description="by id or name")
+    sites: list[Name] = Field([], max_length=1000, description="all workers of these")
+
+
+class WhatIfAsk(QuotaChange):
+    drain: DrainPlan | None = None
+
+
+class EditLine(Out):
+    """One value that a change sets."""
+
+    action: Literal["quota.create", "quota.edit", "quota.delete", "cell.create", "cell.delete", "commitment.edit"]
+    name: str
+    field: str
+    before: Any
+    after: Any
+
+
+class EffectiveDifference(Out):
+    """A node for which something else follows. null: it is not there."""
+
+    name: str
+    kind: Literal["root", "group", "cell"]
+    nominal_before_mc: int | None
+    nominal_after_mc: int | None
+    borrowed_before_mc: int = Field(description="in use beyond nominal")
+    borrowed_after_mc: int
+    leases: int = Field(description="that run in it now")
+
+
+class WaitDifference(Out):
+    """A cell whose next items start, or wait, otherwise."""
+
+    cell: str
+    starts_before: int = Field(description="items that the next plan starts")
+    starts_after: int
+    reason_before: str | None = Field(description="why the one after those waits; null: none waits")
+    reason_after: str | None
+    node_before: str | None = Field(description="the node that blocks")
+    node_after: str | None
+
+
+class Drained(Out):
+    """What drains with workers."""
+
+    workers: int
+    slots: int
+    gone: int = Field(description="workers whose capacity leaves at once; that of others, when what runs has ended")
+    leases: int = Field(description="that run on them, and are left to end")
+    ended_by: datetime | None = Field(description="when the last of these reaches its time limit")
+    outlasting: int = Field(description="of these, such that may still run at departs_at")
+
+
+class WhatIf(Out):
+    """What would follow from a change, at this moment."""
+
+    token: str = Field(description="for Worldpool-What-If: binds a change to what was shown here")
+    expires_at: datetime
+    tag: str = Field(description="ETag of the quota document as it was, for If-Match")
+    needed: bool = Field(description="the change takes something away, and is refused without the token")
+    takes: list[str] = Field(description="what it takes away")
+    edits: list[EditLine]
+    limit_before_mc: int
+    limit_after_mc: int
+    effective: list[EffectiveDifference]
+    waits: list[WaitDifference]
+    recalled: list[str] = Field(description="leases that would be asked back")
+    drained: Drained | None
+
+
+class Changed(Out):
+    edits: list[EditLine]
+
+
+class ScheduleCreate(In):
+    """A change for later, for a while, or both."""
+
+    change: QuotaChange
+    at: Moment | None = Field(None, description="when it begins; null: now")
+    until: Moment | None = Field(None, description="when it is taken back; null: never")
+
+
+class Scheduled(Out):
+    id: str
+    state: Literal["scheduled", "active", "done", "cancelled", "failed"]
+    at: datetime
+    until: datetime | None
     change: dict[str, Any]
+    by: str
+    reason: str | None
+    failure: str | None
+    created_at: datetime
+
+
+class Borrower(Out):
+    name: str
+    nominal_mc: int
+    used_mc: int
+    borrowed_mc: int
+    since: datetime | None = Field(description="when the oldest lease that now runs on the loan was granted")
+
+
+class Lender(Out):
+    name: str
+    nominal_mc: int
+    used_mc: int
+    lent_mc: int
+
+
+class Loans(Out):
+    """Who runs beyond its nominal, and whose it is. borrowed_mc sums to lent_mc and unlent_mc."""
+
+    borrowers: list[Borrower]
+    lenders: list[Lender]
+    unlent_mc: int = Field(description="in use beyond the whole commitment, since capacity was lost")
 
 
 # --- queue and shares

@@ -6,7 +6,7 @@ method); half-life of usage as in Slurm's fair tree; charge-at-grant as in VTC (
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -73,6 +73,17 @@ class Wait:
     deficit: int = 0
 
 
+@dataclass(slots=True)
+class _Use:
+    """What a node uses and can give up, moved forward with each planned grant."""
+
+    node: Node
+    used_mc: int
+    usage_core_ms: float
+    budget_left_core_ms: int | None
+    spare_mc: int = 0
+
+
 class Tree:
     """Use along the paths, moved forward with each planned grant.
 
@@ -86,93 +97,102 @@ class Tree:
         self.leaving_mc = leaving_mc
         self.held_mc = 0
         self.root = next(node.id for node in nodes if node.parent is None)
-        self._used = {node.id: node.used_mc for node in nodes}
-        self._usage = {node.id: node.usage_core_ms for node in nodes}
-        self._budget = {node.id: node.budget_left_core_ms for node in nodes}
-        self._paths: dict[UUID, tuple[Node, ...]] = {}
-        self._spare = self._spares()
+        self._uses = {n.id: _Use(n, n.used_mc, n.usage_core_ms, n.budget_left_core_ms) for n in nodes}
+        self._top = self._uses[self.root]
+        self._paths: dict[UUID, list[_Use]] = {}
+        self._set_spares()
 
-    def _spares(self) -> dict[UUID, int]:
-        children: dict[UUID, list[Node]] = {}
-        for node in self.nodes.values():
-            if node.parent is not None:
-                children.setdefault(node.parent, []).append(node)
-        spare: dict[UUID, int] = {}
-        order = [self.root]
-        for id in order:
-            order += [child.id for child in children.get(id, ())]
-        for id in reversed(order):
-            node, below = self.nodes[id], children.get(id)
+    def _set_spares(self) -> None:
+        children: dict[UUID, list[_Use]] = {}
+        for use in self._uses.values():
+            if use.node.parent is not None:
+                children.setdefault(use.node.parent, []).append(use)
+        order = [self._top]
+        for use in order:
+            order += children.get(use.node.id, ())
+        for use in reversed(order):
+            below = children.get(use.node.id)
             if below is None:
-                spare[id] = node.nominal_mc - node.used_mc
+                use.spare_mc = use.node.nominal_mc - use.used_mc
             else:
-                own = node.nominal_mc - sum(child.nominal_mc for child in below)
-                spare[id] = own + sum(_lent(child, spare[child.id]) for child in below)
-        return spare
+                own = use.node.nominal_mc - sum(child.node.nominal_mc for child in below)
+                use.spare_mc = own + sum(_lent(child.node, child.spare_mc) for child in below)
 
     # --- look
 
+    def _path(self, leaf: UUID) -> list[_Use]:
+        """From below the root down to the leaf."""
+        path = self._paths.get(leaf)
+        if path is None:
+            path = self._paths[leaf] = []
+            use = self._uses[leaf]
+            while use.node.parent is not None:
+                path.append(use)
+                use = self._uses[use.node.parent]
+            path.reverse()
+        return path
+
     def path(self, leaf: UUID) -> tuple[Node, ...]:
         """From below the root down to the leaf."""
-        if leaf not in self._paths:
-            nodes: list[Node] = []
-            node = self.nodes[leaf]
-            while node.parent is not None:
-                nodes.append(node)
-                node = self.nodes[node.parent]
-            self._paths[leaf] = tuple(reversed(nodes))
-        return self._paths[leaf]
+        return tuple(use.node for use in self._path(leaf))
 
     def used_mc(self, id: UUID) -> int:
         """Of its live leases and the grants planned so far."""
-        return self._used[id]
+        return self._uses[id].used_mc
+
+    @property
+    def room_mc(self) -> int:
+        """Of the commitment, neither used nor held: no larger item can start."""
+        return self.limit_mc - self._top.used_mc - self.held_mc
 
     def spare_mc(self, id: UUID) -> int:
         """T: what it can still give up, negative where it has borrowed."""
-        return self._spare[id]
+        return self._uses[id].spare_mc
 
     def loan_mc(self, id: UUID) -> int:
-        """What it uses beyond its nominal."""
-        return max(self._used[id] - self.nodes[id].nominal_mc, 0)
+        """What it used beyond its nominal, before any planned grant."""
+        return max(self.nodes[id].used_mc - self.nodes[id].nominal_mc, 0)
 
     def order(self, leaf: UUID) -> tuple[tuple[float, str], ...]:
         """Least decayed use per weight first, decided from the root down; the name makes it total."""
-        return tuple((self._usage[node.id] / node.weight, node.name) for node in self.path(leaf))
+        return tuple([(use.usage_core_ms / use.node.weight, use.node.name) for use in self._path(leaf)])
 
     def entitled(self, leaf: UUID, mc: int) -> bool:
         """Whether it stays within nominal at each ancestor."""
-        return all(self._used[node.id] + mc <= node.nominal_mc for node in self.path(leaf))
+        return all(use.used_mc + mc <= use.node.nominal_mc for use in self._path(leaf))
 
     def closed(self, leaf: UUID) -> Wait | None:
         """Why nothing of the leaf may start, whatever it is."""
-        lineage = (self.nodes[self.root], *self.path(leaf))
-        frozen = next((node for node in lineage if node.frozen), None)
-        if frozen:  # first: what follows from a counter is not to be trusted
-            return Wait(Reason.FROZEN, frozen.id)
+        lineage = (self._top, *self._path(leaf))
+        for use in lineage:
+            if use.node.frozen:  # first: what follows from a counter is not to be trusted
+                return Wait(Reason.FROZEN, use.node.id)
         if self.limit_mc < SLOT_MC:
             return Wait(Reason.COMMITMENT_BELOW_ONE_SLOT, self.root, SLOT_MC - self.limit_mc)
-        debt = self._used[self.root] - self.limit_mc - self.leaving_mc
+        debt = self._top.used_mc - self.limit_mc - self.leaving_mc
         if debt > 0:
             return Wait(Reason.CAPACITY_DEBT, self.root, debt)
-        held = next((node for node in lineage if node.held), None)
-        return Wait(Reason.HELD, held.id) if held else None
+        for use in lineage:
+            if use.node.held:
+                return Wait(Reason.HELD, use.node.id)
+        return None
 
     def refuses(self, leaf: UUID, mc: int, *, core_ms: int, longest_ms: int) -> Wait | None:
         """Why so much more may not start, by the limits of the tree; None if it may."""
-        path = self.path(leaf)
-        for node in (self.nodes[self.root], *path):
-            left = self._budget[node.id]
+        path = self._path(leaf)
+        for use in (self._top, *path):
+            left = use.budget_left_core_ms
             if left is not None and core_ms > left:
-                return Wait(Reason.BUDGET_SPENT, node.id, core_ms - left)
-        for node in path:
-            on_loan = self._used[node.id] + mc > node.nominal_mc
-            if on_loan and node.max_loan_ms is not None and longest_ms > node.max_loan_ms:
-                return Wait(Reason.LOAN_TOO_LONG, node.id, longest_ms - node.max_loan_ms)
-        for id, spare in self._spared(leaf, mc):
-            limit = self.nodes[id].borrowing_limit_mc
-            if id != self.root and limit is not None and spare < -limit:
-                return Wait(Reason.BORROWING_LIMIT, id, -limit - spare)
-        left = self.limit_mc - self._used[self.root] - mc  # the loop ended at the root: `spare` is its
+                return Wait(Reason.BUDGET_SPENT, use.node.id, core_ms - left)
+        for use in path:
+            longest = use.node.max_loan_ms
+            if longest is not None and longest_ms > longest and use.used_mc + mc > use.node.nominal_mc:
+                return Wait(Reason.LOAN_TOO_LONG, use.node.id, longest_ms - longest)
+        for use, spare in self._spared(leaf, mc):
+            limit = use.node.borrowing_limit_mc
+            if use is not self._top and limit is not None and spare < -limit:
+                return Wait(Reason.BORROWING_LIMIT, use.node.id, -limit - spare)
+        left = self.limit_mc - self._top.used_mc - mc  # the loop ended at the root: `spare` is its
         for reason, room in (
             (Reason.COMMITMENT_FULL, left),
             (Reason.NOTHING_LENT, spare),
@@ -185,42 +205,42 @@ class Tree:
     def most(self, leaf: UUID) -> tuple[int | None, int | None]:
         """What an item may be charged, in core-milliseconds, and how long it may take, in milliseconds, to start at
         all; None is no limit."""
-        budgets = [self._budget[node.id] for node in (self.nodes[self.root], *self.path(leaf))]
-        loans = [n.max_loan_ms for n in self.path(leaf) if self._used[n.id] + SLOT_MC > n.nominal_mc]
+        path = self._path(leaf)
+        budgets = [use.budget_left_core_ms for use in (self._top, *path)]
+        loans = [use.node.max_loan_ms for use in path if use.used_mc + SLOT_MC > use.node.nominal_mc]
         return _least(budgets), _least(loans)
 
-    def _spared(self, leaf: UUID, mc: int) -> Iterator[tuple[UUID, int]]:
+    def _spared(self, leaf: UUID, mc: int) -> list[tuple[_Use, int]]:
         """T of the leaf and its ancestors, if it took so much more."""
-        node: Node | None = self.nodes[leaf]
+        spared = []
         less = mc
-        while node is not None:
-            spare = self._spare[node.id] - less
-            yield node.id, spare
-            less = _lent(node, self._spare[node.id]) - _lent(node, spare)
-            node = None if node.parent is None else self.nodes[node.parent]
+        for use in (*reversed(self._path(leaf)), self._top):
+            spare = use.spare_mc - less
+            spared.append((use, spare))
+            less = _lent(use.node, use.spare_mc) - _lent(use.node, spare)
+        return spared
 
     # --- move
 
     def charge(self, leaf: UUID, mc: int, core_ms: int) -> None:
         """Count a grant in, at its estimate."""
-        self._spare.update(list(self._spared(leaf, mc)))
-        for node in (self.nodes[self.root], *self.path(leaf)):
-            self._used[node.id] += mc
-            self._usage[node.id] += core_ms
-            left = self._budget[node.id]
-            if left is not None:
-                self._budget[node.id] = left - core_ms
+        for use, spare in self._spared(leaf, mc):
+            use.spare_mc = spare
+            use.used_mc += mc
+            use.usage_core_ms += core_ms
+            if use.budget_left_core_ms is not None:
+                use.budget_left_core_ms -= core_ms
 
     def moved(self) -> list[Node]:
         """The nodes with what was charged."""
         return [
             replace(
-                node,
-                used_mc=self._used[node.id],
-                usage_core_ms=self._usage[node.id],
-                budget_left_core_ms=self._budget[node.id],
+                use.node,
+                used_mc=use.used_mc,
+                usage_core_ms=use.usage_core_ms,
+                budget_left_core_ms=use.budget_left_core_ms,
             )
-            for node in self.nodes.values()
+            for use in self._uses.values()
         ]
 
     def hold(self, mc: int) -> None:
@@ -273,6 +293,29 @@ def whole_slots(slots: int, siblings: Sequence[Share]) -> dict[UUID, tuple[int, 
     for id in [id for id in reversed(by_remainder) if given[id]][: max(-short, 0)]:
         given[id] -= 1
     return {id: (given[id], min(max(claims[id] - given[id] * MICRO, -MICRO), MICRO)) for id in claims}
+
+
+def divided(
+    slots: int, children: Mapping[UUID | None, Sequence[Share]], parent: UUID | None = None
+) -> dict[UUID, tuple[int, int]]:
+    """Slots and new carry of every node below `parent`, given siblings by their parent: what a node gets its children
+    share."""
+    found = whole_slots(slots, children[parent])
+    for id in list(found):
+        if id in children:
+            found |= divided(found[id][0], children, id)
+    return found
+
+
+def shared(mc: float, children: Mapping[UUID | None, Sequence[Share]], parent: UUID | None = None) -> dict[UUID, float]:
+    """The exact share of every node below `parent`, before it is rounded to slots."""
+    found: dict[UUID, float] = {}
+    total = sum(share.weight for share in children[parent])
+    for share in children[parent]:
+        found[share.id] = mc * share.weight / total
+        if share.id in children:
+            found |= shared(found[share.id], children, share.id)
+    return found
 
 
 def decayed(usage: float, since: datetime, now: datetime, half_life: timedelta) -> float:

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, claims, clock, counters, db, departures, fleet, leases, logs
+from service import accounts, capacity, claims, clock, counters, db, departures, fleet, leases, logs, schedules
 from service.db import Sessions
 from service.deliveries import Deliveries
 from service.models import LIVE, Lease, LeaseState, Worker, WorkerState, WorkItem
@@ -52,8 +52,9 @@ async def sweep(sessions: Sessions) -> None:
 
 
 async def keep_deadlines(session: AsyncSession, *, now: datetime, accepting: bool) -> None:
-    """Of claims, silent workers and leases, departures, exceptions and the rotation of whole slots. Needs the root
-    lock."""
+    """Of windows, claims, silent workers and leases, departures, exceptions, scheduled changes and the rotation of
+    whole slots. Needs the root lock."""
+    await accounts.open_window(session, await capacity.commitment(session), now=now)
     late = await leases.overdue(session, now=now, accepting=accepting)
     if late:
         log.info("lease.overdue", leases=len(late))
@@ -62,6 +63,7 @@ async def keep_deadlines(session: AsyncSession, *, now: datetime, accepting: boo
         await fleet.lose_silent(session, now=now)
     await departures.depart(session, now=now)
     await capacity.end_exception(session, now=now)
+    await schedules.keep(session, now=now)
     if await _queue_not_empty(session):
         await capacity.rotate(session, now=now)
 
@@ -79,10 +81,11 @@ async def next_deadline_s(sessions: Sessions) -> float:
         departure = await session.scalar(
             select(func.min(Worker.departs_at)).where(Worker.state == WorkerState.DRAINING)
         )
+        scheduled = await schedules.next_at(session)
         row = await capacity.commitment(session)
         cooldown = timedelta(seconds=row.cooldown_s)
         cooling = (await claims.reclaimed(session, since=now - cooldown)).values() if cooldown else ()
-        rotation = row.rotated_at if await _queue_not_empty(session) else None
+        waits = await _queue_not_empty(session)
     deadlines = [
         at + after
         for at, after in (
@@ -93,7 +96,9 @@ async def next_deadline_s(sessions: Sessions) -> float:
             (row.min_slots_until, timedelta()),
             (min(cooling, default=None), cooldown),
             (now if cooldown else None, cooldown),  # to see in time what begins to cool down meanwhile
-            (rotation, capacity.ROTATION),
+            (scheduled, timedelta()),
+            (row.rotated_at if waits else None, capacity.ROTATION),
+            (row.window_ends_at if waits else None, timedelta()),
         )
         if at is not None
     ]

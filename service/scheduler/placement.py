@@ -29,6 +29,10 @@ class Placement:
         self._slots = sum(max(w.slots, 0) for w in workers)
 
     @property
+    def full(self) -> bool:
+        return self._slots <= 0
+
+    @property
     def most_mb(self) -> int:
         """The memory that an item may need to start at all."""
         return max((memory for slots, memory in self._free.values() if slots > 0), default=self._largest_mb)
@@ -39,7 +43,7 @@ class Placement:
             return Wait(Reason.NO_WORKERS)
         if memory_mb > self._largest_mb:
             return Wait(Reason.NO_WORKER_LARGE_ENOUGH, None, memory_mb - self._largest_mb)
-        if self._slots <= 0:
+        if self.full:
             return Wait(Reason.NO_FREE_SLOT)
         open_ = [(slots, memory, worker) for worker, (slots, memory) in self._free.items() if slots > 0]
         fitting = [(slots, worker) for slots, memory, worker in open_ if memory >= memory_mb]

@@ -88,10 +88,15 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Room that a leaf is entitled to, for so many items of a shape."""
+    """Room for so many items of a shape, that a leaf is entitled to or, if not, that is for the first in turn."""
 
     shape: Shape
     items: int
+    entitled: bool = True
+
+    @property
+    def mc(self) -> int:
+        return self.shape.mc * self.items
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +104,37 @@ class Plan:
     grants: Sequence[Grant]
     waits: Mapping[UUID, Wait]  # by leaf: why its first waiting item waits
     parked: Mapping[tuple[UUID, Shape], Wait]  # of shapes that were tried
-    claims: Mapping[UUID, Claim]  # of leaves that are entitled to room that others have
+    claims: Mapping[UUID, Claim]  # of leaves that keep others from room
     recalls: Sequence[UUID]  # leases that are asked back
     cut: bool  # it ended with as many grants as it may have, before it came to all leaves
     short: Collection[UUID]  # leaves of which more items than the snapshot has would count: plan again with more
 
 
-def plan(snapshot: Snapshot, *, most: int = 128) -> Plan:
-    """Which items start now and where, who claims what comes free, and who gives back."""
+def plan(snapshot: Snapshot, *, most: int = 128, reasons: bool = True) -> Plan:
+    """Which items start now and where, who claims what comes free, and who gives back.
+
+    Without `reasons` the same is decided, but `waits` stays empty and `parked` has what was tried before the pool was
+    full: why the others wait is most of the work where it is.
+    """
     tree = snapshot.tree()
     placement = Placement(snapshot.workers)
     lines = _lines(snapshot, tree)
     grants: list[Grant] = []
     claims: dict[UUID, Claim] = {}
     short: set[UUID] = set()
+    reserved = False
+    least_mc = min((line.least_mc for line in lines.values()), default=0)
+
+    def full() -> bool:
+        return tree.room_mc < min(least_mc, SLOT_MC) or placement.full
+
+    def over() -> bool:
+        nothing_left = not entitled and full()  # owners still have room to claim
+        return len(grants) >= most or (nothing_left and not reasons)
+
     for entitled in (True, False):
-        turns = [(tree.order(leaf), leaf) for leaf, line in lines.items() if line.closed is None]
-        heapq.heapify(turns)
-        while turns and len(grants) < most:
+        turns = [] if over() else _turns(tree, lines, entitled=entitled)
+        while turns and not over():
             order, leaf = heapq.heappop(turns)
             if order != tree.order(leaf):  # a sibling's grant moved it: look again later
                 heapq.heappush(turns, (tree.order(leaf), leaf))
@@ -125,22 +143,23 @@ def plan(snapshot: Snapshot, *, most: int = 128) -> Plan:
             if grant is not None:
                 grants.append(grant)
                 heapq.heappush(turns, (tree.order(leaf), leaf))
-            elif entitled:
-                claim = _claim(tree, leaf, lines[leaf])
+            elif entitled or not (reserved or full() or leaf in claims):
+                claim = _claim(tree, leaf, lines[leaf]) if entitled else _first_in_turn(tree, lines[leaf])
                 if claim is not None:
                     claims[leaf] = claim
                     if leaf not in snapshot.stale:
                         _keep(tree, placement, claim)
-                    if lines[leaf].could_claim_more(claim):
+                        reserved = not entitled
+                    if entitled and lines[leaf].could_claim_more(claim):
                         short.add(leaf)
-            if lines[leaf].exhausted:
+            if lines[leaf].exhausted and (entitled or not full()):
                 short.add(leaf)
     return Plan(
         grants,
-        {leaf: line.wait for leaf, line in lines.items() if line.wait is not None},
+        {leaf: line.wait for leaf, line in lines.items() if reasons and line.wait},
         {(leaf, shape): wait for leaf, line in lines.items() for shape, wait in line.parked.items()},
         claims,
-        _recalls(snapshot, tree, sum(claim.shape.mc * claim.items for claim in claims.values())),
+        _recalls(snapshot, tree, sum(claim.mc for claim in claims.values() if claim.entitled)),
         len(grants) >= most,
         short & set(snapshot.more),
     )
@@ -157,7 +176,10 @@ class _Line:
 
     def add(self, item: Pending) -> None:
         self._count += 1
-        self._queues.setdefault(item.shape, deque()).append((self._count, item.id))
+        queue = self._queues.get(item.shape)
+        if queue is None:
+            queue = self._queues[item.shape] = deque()
+        queue.append((self._count, item.id))
 
     def shapes(self) -> list[Shape]:
         """Those that may start, in the order of their first items."""
@@ -175,6 +197,11 @@ class _Line:
     def could_claim_more(self, claim: Claim) -> bool:
         """Whether the claim is for all items of the shape that are known, and others feel how many those are."""
         return claim.items == self.count(claim.shape) and self.parked[claim.shape].reason in _FELT_BY_OTHERS
+
+    @property
+    def least_mc(self) -> int:
+        """Of its items."""
+        return min(shape.mc for shape in self._queues)
 
     def count(self, shape: Shape) -> int:
         return len(self._queues[shape])
@@ -202,6 +229,19 @@ def _lines(snapshot: Snapshot, tree: Tree) -> dict[UUID, _Line]:
             lines[item.leaf] = _Line(snapshot.closed or tree.closed(item.leaf))
         lines[item.leaf].add(item)
     return lines
+
+
+def _turns(
+    tree: Tree, lines: Mapping[UUID, _Line], *, entitled: bool
+) -> list[tuple[tuple[tuple[float, str], ...], UUID]]:
+    """The leaves whose turn may come, as a heap: all that are open or, of the entitled, those with any room left."""
+    turns = [
+        (tree.order(leaf), leaf)
+        for leaf, line in lines.items()
+        if line.closed is None and (not entitled or tree.entitled(leaf, line.least_mc))
+    ]
+    heapq.heapify(turns)
+    return turns
 
 
 def _first(tree: Tree, placement: Placement, leaf: UUID, line: _Line, *, entitled: bool) -> Grant | None:
@@ -233,6 +273,16 @@ def _claim(tree: Tree, leaf: UUID, line: _Line) -> Claim | None:
                 items -= 1
             if items:
                 return Claim(shape, items)
+    return None
+
+
+def _first_in_turn(tree: Tree, line: _Line) -> Claim | None:
+    """What keeps a leaf that may only borrow from starting is its size: without a claim, those after it would take what
+    is free piece by piece. As the reservation of the first job in EASY backfilling (Lifka 1995)."""
+    for shape, wait in line.parked.items():
+        large = shape.mc > SLOT_MC and (wait.reason in _NO_ROOM or wait.reason is Reason.ROOM_CLAIMED)
+        if (large or wait.reason is Reason.NO_FREE_MEMORY) and shape.mc <= tree.limit_mc:
+            return Claim(shape, 1, entitled=False)
     return None
 
 

@@ -5,22 +5,37 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import TextClause, and_, func, select, text
+from sqlalchemy import ColumnElement, Float, and_, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, claims, clock, readers
-from service.models import Duty, Lease, LeaseState, NodeState, QuotaNode, Site, Worker, WorkerState
+from service import capacity, claims, clock, db, readers
+from service.models import (
+    Commitment,
+    Duty,
+    Lease,
+    LeaseState,
+    NodeState,
+    QuotaNode,
+    Site,
+    WindowAccount,
+    Worker,
+    WorkerState,
+    WorkItem,
+)
+from service.scheduler import eta
 from service.scheduler.bounds import Bounds, room
-from service.scheduler.entitlement import Node, Reason, decayed
+from service.scheduler.entitlement import SLOT_MC, Node, Reason, decayed
+from service.scheduler.eta import Running
 from service.scheduler.placement import Placement, Slots
 from service.scheduler.plan import Pending, Shape, Snapshot, plan
 
-MOST_GRANTS = 128
-"""Grants in one transaction."""
+MOST_GRANTS = 256
+"""Grants in one transaction: as many as releases in one, so that all their slots can go on."""
 FEW = 4
 """Items of a leaf that are looked at first; a plan that wants more of one asks for them."""
 NO_LOOKS: Mapping[UUID, int] = MappingProxyType({})
@@ -36,15 +51,13 @@ async def read(
     limit_mc = capacity.limit_of_grants(row, now=now)
     since = await claims.open_since(session)
     late = now - await claims.longest_wait(session) if since else now
-    cooldown = timedelta(seconds=row.cooldown_s)
-    cooling = await claims.reclaimed(session, since=now - cooldown) if cooldown else {}
     workers, cordoned = await _workers(session)
     moves = await session.scalar(select(QuotaNode.moves).where(QuotaNode.kind == "root"))
     seen = Snapshot(
         limit_mc=limit_mc,
         epoch=row.epoch,
         moves=int(moves or 0),
-        nodes=await _nodes(session, cooling, now=now, half_life=timedelta(seconds=row.half_life_s)),
+        nodes=await nodes(session, row, now=now),
         pending=(),
         workers=workers,
         cordoned=cordoned,
@@ -56,9 +69,11 @@ async def read(
     return replace(seen, pending=pending, more=more)
 
 
-async def _nodes(
-    session: AsyncSession, cooling: Collection[UUID], *, now: datetime, half_life: timedelta
-) -> list[Node]:
+async def nodes(session: AsyncSession, commitment: Commitment, *, now: datetime) -> list[Node]:
+    """The tree with what is used of it, and with what is in force: nothing is lent by who cools down."""
+    half_life, cooldown = timedelta(seconds=commitment.half_life_s), timedelta(seconds=commitment.cooldown_s)
+    cooling = await claims.reclaimed(session, since=now - cooldown) if cooldown else {}
+    charged = func.coalesce(WindowAccount.debt_core_ms + WindowAccount.settled_core_ms, 0) + QuotaNode.reserved_core_ms
     rows = await session.execute(
         select(
             QuotaNode.id,
@@ -75,6 +90,10 @@ async def _nodes(
             QuotaNode.max_loan_ms,
             QuotaNode.reclaim_first,
             QuotaNode.frozen,
+            (QuotaNode.window_budget_core_ms - charged).label("budget_left_core_ms"),
+        ).outerjoin(
+            WindowAccount,
+            and_(WindowAccount.node_id == QuotaNode.id, WindowAccount.starts_at == commitment.window_starts_at),
         )
     )
     return [
@@ -93,6 +112,7 @@ async def _nodes(
             max_loan_ms=row.max_loan_ms,
             reclaim_first=row.reclaim_first,
             frozen=row.frozen is not None,
+            budget_left_core_ms=row.budget_left_core_ms,
         )
         for row in rows
     ]
@@ -153,16 +173,16 @@ async def _pending(
 
 
 async def _first_items(
-    session: AsyncSession, queue: TextClause, bounds: Mapping[str, object]
+    session: AsyncSession, queue: LiteralString, bounds: Mapping[str, object]
 ) -> tuple[list[Pending], set[UUID]]:
     pending: list[Pending] = []
     more: set[UUID] = set()
-    for row in await session.execute(queue, bounds):
-        if row.node_id in more:
+    for id, leaf, mc, memory_mb, estimate_ms, max_ms, last in await db.fetch(session, queue, bounds):
+        if leaf in more:
             continue  # what comes between the last one seen and this one is not known
-        pending.append(Pending(row.id, row.node_id, Shape(row.mc, row.memory_mb, row.estimate_ms, row.max_ms)))
-        if row.last:
-            more.add(row.node_id)
+        pending.append(Pending(id, leaf, Shape(mc, memory_mb, estimate_ms, max_ms)))
+        if last:
+            more.add(leaf)
     return pending, more
 
 
@@ -187,12 +207,12 @@ def _largest(seen: Snapshot, leaves: Collection[UUID]) -> dict[UUID, _Largest]:
 # index. So a run that is held back costs two looks, however many items it has. `last`: of a range, there may be more.
 _ITEMS = """
     WITH bound AS (
-        SELECT run.*, coalesce(look.most, :most) AS most
-        FROM unnest(CAST(:nodes AS uuid[]), CAST(:runs AS uuid[]), CAST(:rooms AS bigint[]))
+        SELECT run.*, coalesce(look.most, %(most)s) AS most
+        FROM unnest(%(nodes)s::uuid[], %(runs)s::uuid[], %(rooms)s::bigint[])
             AS run(node_id, run_id, room)
-        LEFT JOIN unnest(CAST(:looked AS uuid[]), CAST(:looks AS bigint[])) AS look(node_id, most) USING (node_id)
+        LEFT JOIN unnest(%(looked)s::uuid[], %(looks)s::bigint[]) AS look(node_id, most) USING (node_id)
     ), gap AS (
-        SELECT edge.*, coalesce(look.most, :most) AS most FROM (
+        SELECT edge.*, coalesce(look.most, %(most)s) AS most FROM (
             SELECT node_id, run_id AS below, lag(run_id, 1, '00000000-0000-0000-0000-000000000000')
                 OVER (PARTITION BY node_id ORDER BY run_id) AS above
             FROM (
@@ -200,9 +220,9 @@ _ITEMS = """
                 UNION ALL SELECT id, 'ffffffff-ffff-ffff-ffff-ffffffffffff' FROM quota_node WHERE kind = 'cell'
             ) each
         ) edge
-        LEFT JOIN unnest(CAST(:looked AS uuid[]), CAST(:looks AS bigint[])) AS look(node_id, most) USING (node_id)
+        LEFT JOIN unnest(%(looked)s::uuid[], %(looks)s::bigint[]) AS look(node_id, most) USING (node_id)
     )
-    SELECT open.* FROM (
+    SELECT id, node_id, mc, memory_mb, estimate_ms, max_ms, last FROM (
         SELECT i.*, row_number() OVER (PARTITION BY gap.node_id, gap.below
             ORDER BY i.priority DESC, i.run_id, i.ordinal) = gap.most AS last
         FROM gap {largest} CROSS JOIN LATERAL (
@@ -221,14 +241,12 @@ _ITEMS = """
     ) open
     ORDER BY node_id, priority DESC, run_id, ordinal
     """
-_QUEUE = text(_ITEMS.format(largest="", fits=""))
-_QUEUE_FITTING = text(
-    _ITEMS.format(
-        largest="""JOIN unnest(CAST(:leaves AS uuid[]), CAST(:memory_mb AS bigint[]), CAST(:core_ms AS bigint[]),
-            CAST(:max_ms AS bigint[])) AS largest(node_id, memory_mb, core_ms, max_ms) USING (node_id)""",
-        fits="""AND memory_mb <= largest.memory_mb AND max_ms <= largest.max_ms
+_QUEUE = _ITEMS.format(largest="", fits="")
+_QUEUE_FITTING = _ITEMS.format(
+    largest="""JOIN unnest(%(leaves)s::uuid[], %(memory_mb)s::bigint[], %(core_ms)s::bigint[],
+            %(max_ms)s::bigint[]) AS largest(node_id, memory_mb, core_ms, max_ms) USING (node_id)""",
+    fits="""AND memory_mb <= largest.memory_mb AND max_ms <= largest.max_ms
             AND CAST(estimate_ms AS bigint) * mc / 1000 <= largest.core_ms""",
-    )
 )
 
 
@@ -300,9 +318,36 @@ async def reasons(session: AsyncSession, cells: Iterable[UUID]) -> dict[UUID, Re
     return {cell: waits[leaf].reason for leaf, cell in leaves if cell is not None and leaf in waits}
 
 
-async def held_back(session: AsyncSession, runs: Collection[UUID]) -> dict[UUID, Reason]:
-    """Why nothing of a run may start, by run, where its readers are the cause."""
-    if not runs:
+async def work_left(
+    session: AsyncSession, *, but: Collection[UUID], now: datetime
+) -> tuple[list[Running], dict[UUID, float]]:
+    """What runs, and how many core-milliseconds each leaf has queued `but` for those runs, as estimates of starts take
+    them."""
+    live = await session.execute(
+        select(Lease.node_id, Lease.mc, Lease.granted_at, Lease.estimate_ms, WorkItem.max_ms)
+        .join(WorkItem, WorkItem.id == Lease.item_id)
+        .where(Lease.state != LeaseState.RELEASED)
+    )
+    running = []
+    for row in live:
+        age_ms = (now - row.granted_at) / timedelta(milliseconds=1)
+        left_ms = eta.remaining_ms(age_ms, estimate_ms=row.estimate_ms, max_ms=row.max_ms)
+        running.append(Running(row.node_id, row.mc, left_ms))
+    queued = await session.execute(
+        select(WorkItem.node_id, core_ms_of_items(but=but)).where(WorkItem.state == "queued").group_by(WorkItem.node_id)
+    )
+    return running, {node: float(core_ms) for node, core_ms in queued}
+
+
+def core_ms_of_items(*, but: Collection[UUID]) -> ColumnElement[float | Decimal]:
+    """What the items of a query should take together, `but` for those of these runs."""
+    core_ms = func.sum(cast(WorkItem.estimate_ms, Float) * WorkItem.mc).filter(WorkItem.run_id.not_in(but))
+    return func.coalesce(core_ms, 0.0) / SLOT_MC
+
+
+async def held_back(session: AsyncSession, runs: Collection[UUID] | None = None) -> dict[UUID, Reason]:
+    """Why nothing of a run may start, by run, where its readers are the cause; of all runs, or of those."""
+    if runs is not None and not runs:
         return {}
     found = await _bounded(session, runs, now=await clock.now(session))
     reasons = {run.id: room(run.bounds)[1] for run in found}

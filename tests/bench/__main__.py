@@ -14,11 +14,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import catalogue, randomisation, rollouts, subsets
+from tests.bench import catalogue, randomisation, rollouts, scheduler, subsets
 from tests.bench.measurement import Measurement
 
 OUTPUT = Path(".worldpool/bench.json")
-GROUPS = (rollouts, catalogue, subsets, randomisation)
+GROUPS = (rollouts, catalogue, subsets, randomisation, scheduler)
 
 
 def main(prefixes: list[str]) -> int:

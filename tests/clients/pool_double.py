@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 import json
 import socket
 import struct
 import threading
+import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 import env_registry
@@ -127,6 +129,8 @@ class PoolDouble:
 
     environments: list[schemas.Environment] = field(default_factory=lambda: [environment(n) for n in range(25)])
     run: schemas.Run = field(default_factory=run_state)
+    what_if: schemas.WhatIf = field(default_factory=lambda: rehearsed())
+    quotas: dict[str, Any] = field(default_factory=lambda: {"commitment": {"numerator": 33}, "cells": {"1e3": {}}})
     card: dict[str, Any] = field(default_factory=lambda: {"cost": {"step_us": 10.0}})
     chunks: list[bytes] = field(default_factory=lambda: [single_chunk([n], first_episode=n) for n in range(1, 6)])
     refusals: list[tuple[int, dict[str, str], dict[str, Any]]] = field(default_factory=list)
@@ -313,7 +317,10 @@ class PoolDouble:
                 unit="mc",
                 pool_needed_mc=None,
                 expected_end=None,
+                start_p50=datetime(2027, 1, 1, 12, tzinfo=UTC),
+                start_p90=datetime(2027, 1, 1, 12, 30, tzinfo=UTC),
                 ahead=3,
+                until=None,
                 changes=[lifted, slot],
             )
 
@@ -396,7 +403,14 @@ class PoolDouble:
                 decayed_core_ms=64577.89833163388,
                 held=False,
                 small_pool=None,
+                window=None,
             )
+
+        @app.get("/v1/usage")
+        async def usage(by: Annotated[list[str], Query()]) -> schemas.Page[schemas.Usage]:
+            group = {name: "ada" if name.startswith("label:") else "x" for name in by}
+            row = schemas.Usage(group=group, core_ms=123_456, leases=7, started_at=NOW, ended_at=NOW)
+            return schemas.Page(items=[row], next_cursor=None)
 
     def _queue_routes(self, app: FastAPI) -> None:
         @app.get("/v1/queue")
@@ -471,6 +485,7 @@ class PoolDouble:
                 steward_of=request.steward_of,
                 scopes=["runs:read"],
                 label=request.label,
+                labels=request.labels,
                 created_at=NOW,
                 expires_at=None,
                 revoked_at=None,
@@ -481,31 +496,81 @@ class PoolDouble:
         async def revoke_key(key_id: str) -> None:
             return None
 
+        self._quota_routes(app)
+
+    def _quota_routes(self, app: FastAPI) -> None:
+        @app.get("/v1/admin/quotas")
+        async def quotas() -> schemas.Page[schemas.Quota]:
+            nodes = [quota("quota_1"), quota("quota_2").model_copy(update={"name": "axis", "kind": "group"})]
+            return schemas.Page[schemas.Quota](items=nodes, next_cursor=None)
+
+        @app.post("/v1/admin/quotas", status_code=201)
+        async def create_group(request: schemas.GroupCreate) -> schemas.Quota:
+            return quota("quota_3").model_copy(update={"name": request.name, "kind": "group"})
+
+        @app.get("/v1/admin/quotas/document")
+        async def document() -> dict[str, Any]:
+            return self.quotas
+
+        @app.put("/v1/admin/quotas/document")
+        async def put_document(request: schemas.QuotaDocument) -> schemas.Changed:
+            return schemas.Changed(edits=self.what_if.edits)
+
         @app.get("/v1/admin/quotas/{quota_id}")
         @app.patch("/v1/admin/quotas/{quota_id}")
         @app.post("/v1/admin/quotas/{quota_id}:thaw")
-        async def quota(quota_id: str) -> schemas.Quota:
-            return schemas.Quota(
-                id=quota_id,
-                name="demo",
-                kind="cell",
-                parent="quota_0",
-                cell="cell_1",
-                weight=1,
-                borrowing_limit_mc=2000,
-                lending_limit_mc=None,
-                max_loan_ms=None,
-                reclaim_first=False,
-                window_budget_core_ms=None,
-                state="active",
-                frozen=None,
-                version=7,
-                nominal_mc=1000,
-                used_mc=0,
-                used_core_ms=0,
-                decayed_core_ms=0.0,
-                small_pool=None,
+        async def get_quota(quota_id: str) -> schemas.Quota:
+            return quota(quota_id)
+
+        @app.delete("/v1/admin/quotas/{quota_id}", status_code=204)
+        async def delete_quota(quota_id: str) -> None:
+            return None
+
+        @app.post("/v1/admin/what-if")
+        async def what_if() -> schemas.WhatIf:
+            return self.what_if
+
+        @app.get("/v1/admin/changes")
+        async def changes() -> schemas.Page[schemas.Scheduled]:
+            return schemas.Page[schemas.Scheduled](items=[scheduled()], next_cursor=None)
+
+        @app.post("/v1/admin/changes", status_code=201)
+        async def schedule(request: schemas.ScheduleCreate) -> schemas.Scheduled:
+            return scheduled()
+
+        @app.post("/v1/admin/changes/{change_id}:cancel")
+        async def cancel(change_id: str) -> schemas.Scheduled:
+            return scheduled().model_copy(update={"id": change_id, "state": "cancelled"})
+
+        @app.get("/v1/admin/loans")
+        async def loans() -> schemas.Loans:
+            borrower = schemas.Borrower(name="demo", nominal_mc=1000, used_mc=3000, borrowed_mc=2000, since=NOW)
+            lender = schemas.Lender(name="blue", nominal_mc=1000, used_mc=0, lent_mc=1000)
+            return schemas.Loans(borrowers=[borrower], lenders=[lender], unlent_mc=1000)
+
+        @app.get("/v1/admin/audit")
+        async def audit() -> schemas.Page[schemas.AuditEntry]:
+            change = {"weight": [1, 2]}
+            entry = schemas.AuditEntry(
+                id=1, at=NOW, actor="key_1", action="quota.edit", target="quota_1", change=change, reason="a sprint"
             )
+            return schemas.Page[schemas.AuditEntry](items=[entry], next_cursor=None)
+
+        @app.get("/v1/admin/statements")
+        async def statements() -> schemas.Page[schemas.StatementWindow]:
+            row = schemas.StatementWindow(starts_at=NOW, ends_at=NOW, settled_core_ms=1000)
+            return schemas.Page(items=[row], next_cursor=None)
+
+        @app.get("/v1/admin/statements/{at}")
+        async def get_statement(at: datetime) -> schemas.Statement:
+            return statement(at)
+
+        @app.get("/v1/admin/statements/{at}/export")
+        async def export_statement(at: datetime, format: str) -> Response:
+            file = io.BytesIO()
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr(f"summary.{format}", "what it says")
+            return Response(file.getvalue(), media_type="application/zip")
 
         @app.get("/v1/admin/commitment")
         @app.patch("/v1/admin/commitment")
@@ -519,6 +584,9 @@ class PoolDouble:
                 epoch=1,
                 version=4,
                 half_life_s=3600,
+                window="day",
+                window_starts_at=NOW,
+                window_ends_at=NOW,
                 shares_visible="own",
                 debt_since=None,
                 leaving_mc=0,
@@ -526,6 +594,7 @@ class PoolDouble:
                 debt=None,
                 cooldown_s=0,
                 small_pool=None,
+                provenance={},
             )
 
         @app.post("/v1/admin/workers/{worker}:{verb}")
@@ -557,6 +626,93 @@ class PoolDouble:
                 slots=2,
                 created_at=NOW,
             )
+
+
+def quota(id: str) -> schemas.Quota:
+    return schemas.Quota(
+        id=id,
+        name="demo",
+        kind="cell",
+        parent="quota_0",
+        cell="cell_1",
+        weight=1,
+        borrowing_limit_mc=2000,
+        lending_limit_mc=None,
+        max_loan_ms=None,
+        reclaim_first=False,
+        window_budget_core_ms=None,
+        state="active",
+        frozen=None,
+        version=7,
+        nominal_mc=1000,
+        used_mc=0,
+        used_core_ms=0,
+        decayed_core_ms=0.0,
+        small_pool=None,
+        effective=schemas.Effective(
+            share_mc=666.7,
+            siblings_weight=3,
+            parent_slots=2,
+            ideal_slots=0.667,
+            slots=1,
+            owed_slots=-0.333,
+            borrowed_mc=0,
+            spare_mc=1000,
+            held_by=None,
+        ),
+        provenance={"weight": schemas.Provenance(by="key_1", at=NOW, reason="a sprint")},
+    )
+
+
+def rehearsed(*, needed: bool = False) -> schemas.WhatIf:
+    """What follows where demo gets less, or where nothing does."""
+    edit = schemas.EditLine(action="quota.edit", name="demo", field="weight", before=3, after=1)
+    node = schemas.EffectiveDifference(
+        name="demo",
+        kind="cell",
+        nominal_before_mc=2000,
+        nominal_after_mc=1000,
+        borrowed_before_mc=0,
+        borrowed_after_mc=1000,
+        leases=2,
+    )
+    wait = schemas.WaitDifference(
+        cell="demo",
+        starts_before=1,
+        starts_after=0,
+        reason_before=None,
+        reason_after="BORROWING_LIMIT",
+        node_before=None,
+        node_after="demo",
+    )
+    return schemas.WhatIf(
+        token="1-abc",
+        expires_at=NOW,
+        tag='"tree"',
+        needed=needed,
+        takes=["lowers weight of demo from 3 to 1"] if needed else [],
+        edits=[edit] if needed else [],
+        limit_before_mc=2000,
+        limit_after_mc=2000,
+        effective=[node] if needed else [],
+        waits=[wait] if needed else [],
+        recalled=[],
+        drained=None,
+    )
+
+
+def scheduled() -> schemas.Scheduled:
+    return schemas.Scheduled(
+        id="change_1",
+        state="scheduled",
+        at=NOW,
+        until=None,
+        change={"commitment": {"numerator": 30}},
+        by="key_1",
+        reason=None,
+        failure=None,
+        created_at=NOW,
+    )
 
 
 def bound_socket(port: int) -> socket.socket:
@@ -659,6 +815,27 @@ def split() -> schemas.Split:
         counts={"train": 20, "extrapolation": 5},
         created_by=None,
         created_at=NOW,
+    )
+
+
+def statement(at: datetime) -> schemas.Statement:
+    figures = {"settled_core_ms": 1000, "borrowed_core_ms": 0, "lent_core_ms": 0, "debt_core_ms": 0}
+    cell = schemas.CellStatement(cell="red", entitled_core_ms=2000, budget_core_ms=None, **figures)
+    lost = schemas.Overage(starts_at=NOW, ends_at=NOW, highest_mc=1000, core_ms=500, epoch=3, cause="w0 fell silent")
+    return schemas.Statement(
+        starts_at=at,
+        ends_at=NOW,
+        until=NOW,
+        final=True,
+        entitled_core_ms=2000,
+        used_core_ms=1000,
+        by_payer={"cell": 1000, "site": 0, "pool": 0},
+        highest_ratio=1.5,
+        highest_at=NOW,
+        highest_mc=3000,
+        overage_core_ms=500,
+        overages=[lost],
+        cells=[cell],
     )
 
 

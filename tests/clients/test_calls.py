@@ -12,7 +12,7 @@ import worldpool
 from worldpool import models
 
 from tests.clients.conftest import Twin
-from tests.clients.pool_double import PoolDouble
+from tests.clients.pool_double import NOW, PoolDouble
 
 
 def test_an_unknown_key_is_unauthorized(double: PoolDouble) -> None:
@@ -239,7 +239,17 @@ def test_workers_and_sites_are_cordoned_drained_and_brought_back(double: PoolDou
 
 
 def test_an_explanation_tells_the_pool_that_is_needed_and_when_a_debt_ends() -> None:
-    known = {"run": "run_1", "node": None, "deficit": 0, "unit": None, "ahead": 0, "changes": []}
+    known = {
+        "run": "run_1",
+        "node": None,
+        "deficit": 0,
+        "unit": None,
+        "ahead": 0,
+        "changes": [],
+        "start_p50": None,
+        "start_p90": None,
+        "until": None,
+    }
     at = datetime(2027, 1, 1, tzinfo=UTC)
     small = models.Explanation(**known, reason="COMMITMENT_BELOW_ONE_SLOT", pool_needed_mc=3031, expected_end=None)
     assert str(small).splitlines()[1] == "it needs a pool of 3,031 mc"
@@ -251,8 +261,36 @@ def test_an_explanation_reads_well(twin: Twin) -> None:
     found = twin.with_run(lambda run: run.explain())
     assert str(found).splitlines() == [
         "run_1 waits: BORROWING_LIMIT at demo, short of 700 mc; 3 items of this cell come before",
+        "it may start at 2027-01-01 12:00:00 UTC, and very likely by 2027-01-01 12:30:00 UTC",
         "it would start now if somebody were to raise borrowing limit of demo by 700 mc, and add slot",
     ]
+
+
+def test_what_operators_do_can_say_why_in_any_language(double: PoolDouble, twin: Twin) -> None:
+    twin(lambda pool: pool.admin.quotas.create(name="labs", weight=2, lending_limit_mc="unlimited", reason="für alle"))
+    assert double.seen[0].body == {"name": "labs", "weight": 2, "lending_limit_mc": None}
+    assert double.seen[0].headers["worldpool-reason"].encode("latin-1").decode() == "für alle"
+    with pytest.raises(ValueError, match="line of text"):
+        twin(lambda pool: pool.admin.quotas.delete("quota_1", reason="two\nlines"))
+    assert len(double.seen) == 1
+
+
+def test_a_document_is_applied_to_the_tree_that_was_looked_at(double: PoolDouble, twin: Twin) -> None:
+    document = {"commitment": {"numerator": 30, "denominator": 100, "half_life_s": 900}}
+    shown = twin(lambda pool: pool.admin.quotas.what_if(document=document))
+    twin(lambda pool: pool.admin.quotas.apply(document, what_if=shown))
+    headers = double.seen[-1].headers
+    assert (headers["if-match"], headers["worldpool-what-if"]) == ('"tree"', "1-abc")
+    assert double.seen[-1].body == document
+
+
+def test_a_change_is_bound_to_what_was_shown(double: PoolDouble, twin: Twin) -> None:
+    shown = twin(lambda pool: pool.admin.quotas.what_if(commitment={"numerator": 30}))
+    twin(lambda pool: pool.admin.commitment.update(version=4, numerator=30, what_if=shown, reason="less"))
+    assert double.seen[-1].headers["worldpool-what-if"] == shown.token
+    twin(lambda pool: pool.admin.changes.create(change={"commitment": {"numerator": 30}}, at=NOW, what_if=shown))
+    assert double.seen[-1].body == {"change": {"commitment": {"numerator": 30}}, "at": NOW.isoformat()}
+    assert double.seen[-1].headers["worldpool-what-if"] == shown.token
 
 
 def test_a_limit_is_set_lifted_or_left_alone(double: PoolDouble, twin: Twin) -> None:

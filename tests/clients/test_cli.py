@@ -9,13 +9,14 @@ import re
 import signal
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from worldpool.cli import main
 
-from tests.clients.pool_double import KEY, OPERATOR_KEY, PoolDouble, run_state
+from tests.clients.pool_double import KEY, OPERATOR_KEY, PoolDouble, rehearsed, run_state
 
 
 @pytest.fixture
@@ -102,9 +103,15 @@ def test_a_reason_is_not_said_twice(shell: PoolDouble, capsys: pytest.CaptureFix
         ["run", "export", "run_1"],
         ["run", "export", "run_1", "--out", "x", "--format", "csv"],
         ["run", "wait", "run_1", "--timeout", "-1"],
-        ["admin", "quotas", "set", "quota_1"],
-        ["admin", "quotas", "set", "quota_1", "--max-loan", "long"],
+        ["admin", "quota", "set", "quota_1"],
+        ["admin", "quota", "set", "quota_1", "--max-loan", "long"],
+        ["admin", "quota", "what-if"],
+        ["admin", "quota", "diff"],
+        ["admin", "quota", "diff", "-f", "nowhere.yaml"],
         ["admin", "commitment", "set"],
+        ["usage", "--from", "yesterday"],
+        ["admin", "statement", ".."],
+        ["admin", "statement", "--format", "xlsx"],
         ["admin", "commitment", "set", "--min-slots", "1", "--min-slots-until", "soon"],
         ["admin", "commitment", "set", "--min-slots", "1", "--min-slots-until", "2027-01-01T00:00:00"],
         ["admin", "cordon", "w"],
@@ -275,10 +282,15 @@ def test_operators_commands_use_the_operators_key(shell: PoolDouble, capsys: pyt
     assert answer(capsys, "admin", "keys", "create", "--cell", "red")["secret"] == KEY
     assert answer(capsys, "admin", "commitment", "set", "--numerator", "25")["limit_mc"] == 2000
     assert shell.seen[-1].headers["if-match"] == '"4"'
-    limits = "--borrowing-limit", "1500", "--max-loan", "unlimited"
-    assert answer(capsys, "admin", "quotas", "set", "quota_1", *limits)["borrowing_limit_mc"] == 2000
-    assert shell.seen[-1].body == {"borrowing_limit_mc": 1500, "max_loan_ms": None}
-    assert answer(capsys, "admin", "quotas", "thaw", "quota_1")["frozen"] is None
+    limits = "--borrowing-limit", "1500", "--max-loan", "unlimited", "--window-budget", "3600000"
+    assert answer(capsys, "admin", "quota", "set", "quota_1", *limits)["borrowing_limit_mc"] == 2000
+    assert shell.seen[-1].body == {"borrowing_limit_mc": 1500, "max_loan_ms": None, "window_budget_core_ms": 3600000}
+    assert answer(capsys, "admin", "keys", "create", "--cell", "red", "--run-label", "person=ada")["labels"] == {
+        "person": "ada"
+    }
+    assert answer(capsys, "admin", "commitment", "set", "--window", "hour")["window"] == "day"
+    assert shell.seen[-1].body == {"window": "hour"}
+    assert answer(capsys, "admin", "quota", "thaw", "quota_1")["frozen"] is None
     assert {seen.headers["authorization"] for seen in shell.seen} == {f"Bearer {OPERATOR_KEY}"}
 
 
@@ -325,8 +337,12 @@ def test_workers_and_sites_are_cordoned_and_drained_by_one_command(
     shell: PoolDouble, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert answer(capsys, "admin", "cordon", "worker/w")["cordoned"]
-    assert answer(capsys, "admin", "drain", "site/local", "--departs-at", "2027-01-01T00:00:00Z")["state"] == "drained"
-    assert shell.seen[-1].body == {"departs_at": "2027-01-01T00:00:00+00:00"}
+    drain = "admin", "drain", "site/local", "--departs-at", "2027-01-01T00:00:00Z"
+    assert answer(capsys, *drain, "--yes")["state"] == "drained"
+    asked, drained = shell.seen[-2:]
+    assert asked.body == {"drain": {"sites": ["local"], "departs_at": "2027-01-01T00:00:00+00:00"}}
+    assert drained.body == {"departs_at": "2027-01-01T00:00:00+00:00"}
+    assert drained.headers["worldpool-what-if"] == shell.what_if.token
     assert answer(capsys, "admin", "uncordon", "site/local")["state"] == "active"
     until = "--min-slots-until", "2027-01-01T00:00:00Z"
     answer(capsys, "admin", "commitment", "set", "--min-slots", "2", *until, "--cooldown-s", "30")
@@ -336,6 +352,138 @@ def test_workers_and_sites_are_cordoned_and_drained_by_one_command(
         "cooldown_s": 30,
     }
     assert {seen.headers["authorization"] for seen in shell.seen} == {f"Bearer {OPERATOR_KEY}"}
+
+
+EXPORTED = """\
+cells:
+  '010': {}
+  1e3: {}
+commitment:
+  denominator: 100
+  half_life_s: 900
+  numerator: 33
+"""
+
+
+@pytest.fixture
+def quotas_yaml(shell: PoolDouble, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """What `export` printed."""
+    share = {"numerator": 33, "denominator": 100, "half_life_s": 900}
+    shell.quotas = {"commitment": share, "cells": {"1e3": {}, "010": {}}}
+    assert main(["admin", "quota", "export"]) == 0
+    written = tmp_path / "quotas.yaml"
+    written.write_text(capsys.readouterr().out)
+    assert written.read_text() == EXPORTED
+    return written
+
+
+def test_what_is_exported_is_sent_as_it_was(
+    shell: PoolDouble, quotas_yaml: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["admin", "quota", "apply", "-f", str(quotas_yaml), "--reason", "as it was"]) == 0
+    assert "nothing to change" in capsys.readouterr().err
+    asked, sent = shell.seen[-2:]
+    assert (asked.path, asked.body) == ("/v1/admin/what-if", {"document": shell.quotas})
+    assert (sent.method, sent.body, sent.headers["worldpool-reason"]) == ("PUT", shell.quotas, "as it was")
+    assert (sent.headers["if-match"], sent.headers["worldpool-what-if"]) == ('"tree"', "1-abc")
+
+
+FOLLOWS = [
+    "sets",
+    "  demo: weight 3 -> 1",
+    "takes something away",
+    "  it lowers weight of demo from 3 to 1",
+    "nominal",
+    "  demo: 2,000 mc -> 1,000 mc, 1,000 mc in use beyond it",
+    "next items",
+    "  demo: 1 start -> BORROWING_LIMIT at demo",
+]
+
+
+def test_what_would_follow_is_shown_and_asked_about_before_something_is_taken_away(
+    shell: PoolDouble, quotas_yaml: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.what_if = rehearsed(needed=True)
+    assert main(["admin", "quota", "diff", "-f", str(quotas_yaml)]) == 0
+    assert capsys.readouterr().out.splitlines() == FOLLOWS
+    commands = (
+        ["quota", "apply", "-f", str(quotas_yaml)],
+        ["quota", "set", "demo", "--weight", "1"],
+        ["commitment", "set", "--numerator", "1"],
+        ["hold", "demo"],
+        ["drain", "site/local"],
+    )
+    for command in commands:
+        monkeypatch.setattr("sys.stdin", StringIO("n\n"))
+        assert main(["admin", *command]) == 1
+        assert capsys.readouterr().err.splitlines()[: len(FOLLOWS)] == FOLLOWS
+        assert shell.seen[-1].path == "/v1/admin/what-if"
+        monkeypatch.setattr("sys.stdin", StringIO("y\n"))
+        assert main(["admin", *command]) == 0
+        assert shell.seen[-1].headers["worldpool-what-if"] == "1-abc"
+        assert main(["admin", *command, "--yes", "--json"]) == 0
+        assert shell.seen[-1].headers["worldpool-what-if"] == "1-abc"
+        capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cells:\n  red: {}\n  blue: {}\n  red: {weight: 2}\n", "line 4: 'red' is there twice"),
+        ("cells:\n  010: {}\n", "line 2: quote '010': a name is text"),
+        ("cells:\n  no: {}\n", "line 2: quote 'no': a name is text"),
+        ("cells: {", "is not YAML"),
+        ("- a\n", "is not a document"),
+        ("", "is not a document"),
+    ],
+)
+def test_yaml_that_would_lose_or_mistake_a_name_is_refused_before_anything_is_sent(
+    shell: PoolDouble, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (tmp_path / "quotas.yaml").write_text(text)
+    assert main(["admin", "quota", "apply", "-f", str(tmp_path / "quotas.yaml")]) == 2
+    assert said in " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert shell.seen == []
+
+
+def test_quotas_are_found_by_name_changed_for_a_while_and_asked_about(
+    shell: PoolDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    until = "2027-01-01T00:00:00Z"
+    found = answer(capsys, "admin", "quota", "set", "demo", "--weight", "2", "--until", until, "--reason", "a sprint")
+    assert found["id"] == "change_1"
+    assert shell.seen[-1].body == {"change": {"quotas": [{"quota": "quota_1", "weight": 2}]}, "until": until}
+    assert shell.seen[-1].headers["worldpool-reason"] == "a sprint"
+    assert (
+        answer(capsys, "admin", "quota", "what-if", "axis", "--parent", "labs", "--drain-site", "here")["edits"] == []
+    )
+    asked = {"quotas": [{"quota": "quota_2", "parent": "labs"}], "drain": {"sites": ["here"]}}
+    assert shell.seen[-1].body == asked
+    assert answer(capsys, "admin", "quota", "changes")[0]["state"] == "scheduled"
+    assert answer(capsys, "admin", "quota", "cancel", "change_1")["state"] == "cancelled"
+    for verb, state in ((["hold"], "hold"), (["hold", "--drain"], "hold_and_drain"), (["release"], "active")):
+        answer(capsys, "admin", *verb, "demo")
+        assert (shell.seen[-1].method, shell.seen[-1].body) == ("PATCH", {"state": state})
+    assert main(["admin", "quota", "show", "nobody"]) == 2
+    assert main(["admin", "quota", "show", "demo"]) == 0
+    fields = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (fields["provenance.weight.reason"], fields["effective.owed_slots"]) == ("a sprint", "-0.333")
+
+
+def test_the_audit_and_the_loans_are_listed(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    filters = ["--action", "quota", "--target", "demo", "--since", "2026-01-01T00:00:00Z"]
+    assert answer(capsys, "admin", "audit", *filters)[0]["reason"] == "a sprint"
+    assert shell.seen[-1].query["target"] == ["demo"]
+    assert answer(capsys, "admin", "loans")["unlent_mc"] == 1000
+    assert main(["admin", "loans"]) == 0
+    captured = capsys.readouterr()
+    assert [line.split() for line in captured.out.splitlines()] == [
+        ["name", "borrowed_mc", "since", "nominal_mc", "used_mc"],
+        ["demo", "2,000", "2026-01-02", "03:04Z", "1,000", "3,000"],
+        ["name", "lent_mc", "nominal_mc", "used_mc"],
+        ["blue", "1,000", "1,000", "0"],
+    ]
+    assert "1,000 mc are in use beyond the whole commitment" in captured.err
 
 
 LONG_REF = "toy/line@1;" + ";".join(f"parameter_{n}={n}" for n in range(20))
@@ -404,11 +552,45 @@ def test_a_thing_has_a_line_for_each_field_and_exact_values_below(
     assert (fields["ref"], fields["parameters.gravity"], fields["card.cost.step_us"]) == (LONG_REF, "9.81", "10.0")
 
 
-def test_usage_is_rounded_for_people_and_exact_in_json(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["usage"]) == 0
+def test_figures_are_rounded_for_people_and_exact_in_json(
+    shell: PoolDouble, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["me"]) == 0
     fields = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert (fields["nominal_mc"], fields["decayed_core_ms"]) == ("1,000", "64,578")
-    assert answer(capsys, "usage")["decayed_core_ms"] == 64577.89833163388
+    assert answer(capsys, "me")["decayed_core_ms"] == 64577.89833163388
+
+
+def test_usage_has_a_line_for_each_group(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--by", "run", "--by", "label:person", "--from", "2026-01-01", "--to", "2026-02-01T10:00:00"]
+    assert main(["usage", *options]) == 0
+    assert [line.split()[:4] for line in capsys.readouterr().out.splitlines()] == [
+        ["run", "label:person", "core_ms", "leases"],
+        ["x", "ada", "123,456", "7"],
+    ]
+    asked = {"by": ["run", "label:person"], "from": ["2026-01-01T00:00:00"], "to": ["2026-02-01T10:00:00"]}
+    assert shell.seen[0].query == asked | {"limit": ["200"]}
+    assert answer(capsys, "usage")[0]["core_ms"] == 123_456
+    assert shell.seen[1].query["by"] == ["window"]
+
+
+def test_a_statement_is_shown_and_written_down(
+    shell: PoolDouble, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["admin", "statement", "--export", str(tmp_path / "out"), "--format", "parquet"]) == 0
+    captured = capsys.readouterr()
+    lines = [line.split() for line in captured.out.splitlines()]
+    assert ["final", "true"] in lines
+    assert ["red", "2,000", "1,000", "0", "0", "-", "0"] in lines
+    assert any("w0 fell silent" in line for line in captured.out.splitlines())
+    assert (tmp_path / "out" / "summary.parquet").read_text() == "what it says"
+    assert [seen.path.split("/")[3:] for seen in shell.seen] == [
+        ["statements"],
+        ["statements", "2026-01-02T03:04:05%2B00:00"],
+        ["statements", "2026-01-02T03:04:05%2B00:00", "export"],
+    ]
+    assert answer(capsys, "admin", "statement", "2026-01-02")["overages"][0]["cause"] == "w0 fell silent"
+    assert answer(capsys, "admin", "statement", "--list")[0]["settled_core_ms"] == 1000
 
 
 def test_a_list_of_nothing_says_so(shell: PoolDouble, capsys: pytest.CaptureFixture[str]) -> None:

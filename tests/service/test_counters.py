@@ -79,7 +79,7 @@ def test_a_cell_whose_counter_is_wrong_is_frozen_until_it_is_thawed(
     edit(pool, "demo", {"borrowing_limit_mc": None})
     miscount(pool, "demo", mc)
     sweep(pool)
-    found = f"its counter says {1000 + mc} mc in use, its live leases hold 1000"
+    found = f"its used_mc is {1000 + mc}, its live leases hold 1000"
     assert frozen(pool) == {"demo": found}
     assert worker.grants() == []
     why = pool.get(f"{run}/explanation").json()
@@ -102,6 +102,18 @@ def test_a_cell_whose_counter_is_wrong_is_frozen_until_it_is_thawed(
     assert frozen(pool) == {}
     worker.finish(granted, worker.claim(granted))
     assert worker.grants()
+
+
+def test_a_cell_whose_estimates_are_not_those_of_its_leases_is_frozen_too(pool: Pool) -> None:
+    """What is left of its budget depends on them."""
+    node = update(QuotaNode).where(QuotaNode.name == "demo").values(reserved_core_ms=QuotaNode.reserved_core_ms + 7)
+    transact(pool, lambda session: session.execute(node))
+    sweep(pool)
+    assert frozen(pool) == {"demo": "its reserved_core_ms is 7, its live leases hold 0"}
+    thaw(pool, "demo")
+    assert audited(pool)[0]["change"]["reserved_core_ms"] == [7, 0]
+    sweep(pool)
+    assert frozen(pool) == {}
 
 
 def test_below_the_root_everything_is_frozen(

@@ -20,7 +20,7 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import bootstrap, capacity, cells, clock, db, deliveries, quotas, webhooks
+from service import bootstrap, capacity, cells, changes, clock, db, deliveries, webhooks
 from service.api import schemas
 from service.deliveries import Deliveries
 from service.errors import Conflict, Invalid
@@ -246,9 +246,9 @@ def test_a_hold_and_its_release_are_told(town: Town) -> None:
 
     async def hold(session: AsyncSession, state: str) -> None:
         red = await node(session, "red")
-        patch = schemas.QuotaPatch.model_validate({"state": state})
-        now = await clock.now(session)
-        await quotas.change(session, show("quota", red.id), patch, version=red.version, now=now)
+        edit = schemas.QuotaEdit.model_validate({"quota": show("quota", red.id), "state": state})
+        change = schemas.QuotaChange(quotas=[edit])
+        await changes.apply(session, change, by="an operator", now=await clock.now(session))
 
     for state in ("hold", "hold", "active"):
         town.do(hold, state)

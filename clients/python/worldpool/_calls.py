@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import operator
+import zipfile
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from worldpool import models
-from worldpool._core import Call, PageCall, a_str, body, query, reader
+from worldpool._core import Call, PageCall, a_str, body, encoded, given, query, reader
 from worldpool._tables import Source, columns_of
 from worldpool.chunks import Chunk
 from worldpool.models import Page, RunInfo, Subset
@@ -29,6 +30,7 @@ Range = tuple[float | None, float | None]
 """The least and the greatest value; None leaves that side open."""
 Scalar = float | bool | str
 Limit = int | Literal["unlimited"]
+State = Literal["active", "hold", "hold_and_drain"]
 WebhookEvent = Literal["budget.nearly_spent", "budget.spent", "hold.set", "hold.released", "debt.began", "debt.ended"]
 ReportKey = Literal["kind", "policy", "seed", "domain", "family", "base_task"]
 PAGE_SIZE = 200
@@ -43,6 +45,7 @@ _subset = reader(Subset)
 _quota = reader(models.Quota)
 _split = reader(models.Split)
 _commitment = reader(models.Commitment)
+_scheduled = reader(models.Scheduled)
 
 
 def _nothing(_: bytes) -> None:
@@ -604,26 +607,33 @@ def get_split(name: str) -> Call[models.Split]:
 
 
 def declare_split(
-    *, name: str, rules: Sequence[Mapping[str, Any]], note: str | None = None, budget: int | None = None
+    *,
+    name: str,
+    rules: Sequence[Mapping[str, Any]],
+    note: str | None = None,
+    budget: int | None = None,
+    reason: str | None = None,
 ) -> Call[models.Split]:
     """A new split, or the next version of one; it holds nothing out before it is activated.
 
     A rule is such as `{"name": "heavy", "kind": "extrapolation", "axis": "gravity", "trained": [None, 16]}`.
     """
     asked = body(name=name, rules=list(rules), note=note, budget=budget)
-    return Call(method="POST", path="/v1/admin/splits", read=_split, body=asked, creates=True)
+    return Call(method="POST", path="/v1/admin/splits", read=_split, body=asked, headers=_why(reason), creates=True)
 
 
-def activate_split(name: str) -> Call[models.SplitActivation]:
+def activate_split(name: str, *, reason: str | None = None) -> Call[models.SplitActivation]:
     """Hold all training that is submitted from now on to this split."""
     path = f"/v1/admin/splits/{_segment('split', name)}:activate"
-    return Call(method="POST", path=path, read=reader(models.SplitActivation))
+    return Call(method="POST", path=path, read=reader(models.SplitActivation), headers=_why(reason))
 
 
-def set_exposure_budget(name: str, *, cell: models.Cell | str, allowed: int) -> Call[models.Budget]:
+def set_exposure_budget(
+    name: str, *, cell: models.Cell | str, allowed: int, reason: str | None = None
+) -> Call[models.Budget]:
     """Allow a cell this many evaluations of the split's held-out environments, in all."""
     path = f"/v1/admin/splits/{_segment('split', name)}/budgets/{_segment('cell', cell)}"
-    return Call(method="PUT", path=path, read=reader(models.Budget), body=body(allowed=allowed))
+    return Call(method="PUT", path=path, read=reader(models.Budget), body=body(allowed=allowed), headers=_why(reason))
 
 
 def list_exposures(*, limit: int | None = None) -> PageCall[models.Exposure]:
@@ -691,15 +701,82 @@ def redeliver_event(webhook: models.Webhook | str, event: models.Delivery | str)
     return Call(method="POST", path=path, read=reader(models.Delivery))
 
 
+def list_usage(
+    *,
+    by: Sequence[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int | None = None,
+) -> PageCall[models.Usage]:
+    """Compute that settled, summed up: of this key's cell, or of all cells for an operator's key.
+
+    `by` says what to tell apart: "window" (the default), "cell", "run", "payer", "label:NAME". What began in
+    [since, until) counts, by default in the last 30 days.
+    """
+    params = [("by", a_str("by", name)) for name in _list("by", by) or []]
+    params += [(name, at.isoformat()) for name, at in (("from", since), ("to", until)) if at is not None]
+    params += query(limit=_page_size(limit))
+    first = Call(method="GET", path="/v1/usage", read=reader(Page[models.Usage]), params=params)
+    return PageCall(first=first, limit=limit)
+
+
+def list_statements(*, limit: int | None = None) -> PageCall[models.StatementWindow]:
+    """The windows that have statements, newest first."""
+    read = reader(Page[models.StatementWindow])
+    params = query(limit=_page_size(limit))
+    return PageCall(first=Call(method="GET", path="/v1/admin/statements", read=read, params=params), limit=limit)
+
+
+def get_statement(at: datetime | str) -> Call[models.Statement]:
+    """What the commitment of the window that holds this instant was, and what was used of it; text is as in ISO 8601,
+    in UTC where it names no zone."""
+    return Call(method="GET", path=_statement_path(at), read=reader(models.Statement))
+
+
+def export_statement(
+    at: datetime | str, folder: str | Path, *, format: Literal["csv", "parquet"] = "csv"
+) -> Call[list[Path]]:
+    """Write a statement and all that it follows from into a folder: summary, cells, overages, epochs and segments, each
+    a file. The files."""
+    return Call(
+        method="GET",
+        path=f"{_statement_path(at)}/export",
+        read=partial(_unpacked, Path(folder)),
+        params=query(format=format),
+    )
+
+
+def _statement_path(at: datetime | str) -> str:
+    text = at.isoformat() if isinstance(at, datetime) else at
+    return f"/v1/admin/statements/{_segment('window', text)}"
+
+
+def _unpacked(folder: Path, content: bytes) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = [Path(name).name for name in archive.namelist()]
+        for name, inside in zip(names, archive.namelist(), strict=True):
+            (folder / name).write_bytes(archive.read(inside))
+    return [folder / name for name in names]
+
+
 def list_cells() -> PageCall[models.Cell]:
     """All cells."""
     return PageCall(first=Call(method="GET", path="/v1/admin/cells", read=reader(Page[models.Cell])))
 
 
-def create_cell(*, name: str, weight: int = 1, group: str | None = None) -> Call[models.Cell]:
+def create_cell(
+    *, name: str, weight: int = 1, group: str | None = None, reason: str | None = None
+) -> Call[models.Cell]:
     """A new team in a group, such as `guests`, or without one; `weight` is its share among its siblings."""
-    asked = body(name=name, weight=weight, group=group)
-    return Call(method="POST", path="/v1/admin/cells", read=reader(models.Cell), body=asked, creates=True)
+    return Call(
+        method="POST",
+        path="/v1/admin/cells",
+        read=reader(models.Cell),
+        body=body(name=name, weight=weight, group=group),
+        headers=_why(reason),
+        creates=True,
+    )
 
 
 def list_keys() -> PageCall[models.Key]:
@@ -714,24 +791,38 @@ def create_key(
     steward_of: models.Quota | str | None = None,
     scopes: Sequence[str] | None = None,
     label: str | None = None,
+    labels: Mapping[str, str] | None = None,
     expires_at: datetime | None = None,
+    reason: str | None = None,
 ) -> Call[models.KeyWithSecret]:
     """A key for a cell, for a site's workers, for the steward of a group until `expires_at`, or (with none of these)
-    for an operator. Its `secret` is shown only now."""
+    for an operator. Its `secret` is shown only now.
+
+    `labels` of a cell's key are those of all its runs and usage; `label` says what the key is for.
+    """
     asked = body(
         cell=None if cell is None else _id("cell", cell),
         site=site,
         steward_of=None if steward_of is None else _id("steward_of", steward_of),
         scopes=_list("scopes", scopes),
         label=label,
+        labels=labels,
         expires_at=expires_at,
     )
-    return Call(method="POST", path="/v1/admin/keys", read=reader(models.KeyWithSecret), body=asked, creates=True)
+    return Call(
+        method="POST",
+        path="/v1/admin/keys",
+        read=reader(models.KeyWithSecret),
+        body=asked,
+        headers=_why(reason),
+        creates=True,
+    )
 
 
-def revoke_key(key: models.Key | str) -> Call[None]:
+def revoke_key(key: models.Key | str, *, reason: str | None = None) -> Call[None]:
     """End a key at once."""
-    return Call(method="DELETE", path=f"/v1/admin/keys/{_segment('key', key)}", read=_nothing)
+    path = f"/v1/admin/keys/{_segment('key', key)}"
+    return Call(method="DELETE", path=path, read=_nothing, headers=_why(reason))
 
 
 def list_quotas() -> PageCall[models.Quota]:
@@ -749,11 +840,15 @@ def update_quota(
     *,
     version: int,
     weight: int | None = None,
-    state: Literal["active", "hold", "hold_and_drain"] | None = None,
+    state: State | None = None,
     borrowing_limit_mc: Limit | None = None,
     lending_limit_mc: Limit | None = None,
     max_loan_ms: Limit | None = None,
     reclaim_first: bool | None = None,
+    window_budget_core_ms: Limit | None = None,
+    parent: str | None = None,
+    what_if: models.WhatIf | str | None = None,
+    reason: str | None = None,
 ) -> Call[models.Quota]:
     """Change a node that still has this `version`; `Conflict` if another operator was faster.
 
@@ -771,22 +866,140 @@ def update_quota(
         The longest item, by its time limit, that it may run beyond its nominal, or "unlimited".
     reclaim_first
         Whether its sessions on a loan are asked back before those of others.
+    window_budget_core_ms
+        Core-milliseconds that it may use in a window, from the open one on, or "unlimited".
+    parent
+        The group to move it to, by name or id; "commitment" is the root.
+    what_if
+        The answer of `what_if` about just this change; the pool asks for it where something is taken away.
     """
     path = f"/v1/admin/quotas/{_segment('quota', quota)}"
-    limits = {
-        "borrowing_limit_mc": borrowing_limit_mc,
-        "lending_limit_mc": lending_limit_mc,
-        "max_loan_ms": max_loan_ms,
-    }
-    lifted = [name for name, limit in limits.items() if limit == "unlimited"]
-    numbers = {name: limit for name, limit in limits.items() if name not in lifted}
-    asked = body(lifted, weight=weight, state=state, reclaim_first=reclaim_first, **numbers)
-    return Call(method="PATCH", path=path, read=_quota, body=asked, headers=_if_match(version))
+    asked = encoded(
+        quota_fields(
+            weight=weight,
+            state=state,
+            borrowing_limit_mc=borrowing_limit_mc,
+            lending_limit_mc=lending_limit_mc,
+            max_loan_ms=max_loan_ms,
+            reclaim_first=reclaim_first,
+            window_budget_core_ms=window_budget_core_ms,
+            parent=parent,
+        )
+    )
+    headers = _if_match(version) | _shown(what_if) | _why(reason)
+    return Call(method="PATCH", path=path, read=_quota, body=asked, headers=headers)
 
 
-def thaw_quota(quota: models.Quota | str) -> Call[models.Quota]:
+def quota_fields(**values: Any) -> dict[str, Any]:
+    """The fields that were given, as the pool has them: what is unlimited is null."""
+    return {name: None if value == "unlimited" else value for name, value in given(**values).items()}
+
+
+def create_group(
+    *,
+    name: str,
+    parent: str | None = None,
+    weight: int | None = None,
+    state: State | None = None,
+    borrowing_limit_mc: Limit | None = None,
+    lending_limit_mc: Limit | None = None,
+    max_loan_ms: Limit | None = None,
+    reclaim_first: bool | None = None,
+    window_budget_core_ms: Limit | None = None,
+    reason: str | None = None,
+) -> Call[models.Quota]:
+    """A new group below `parent` (a group's name or id; the root if it is not given). Cells come into it by their
+    `parent`."""
+    asked = quota_fields(
+        name=name,
+        parent=parent,
+        weight=weight,
+        state=state,
+        borrowing_limit_mc=borrowing_limit_mc,
+        lending_limit_mc=lending_limit_mc,
+        max_loan_ms=max_loan_ms,
+        reclaim_first=reclaim_first,
+        window_budget_core_ms=window_budget_core_ms,
+    )
+    headers = _why(reason)
+    return Call(method="POST", path="/v1/admin/quotas", read=_quota, body=encoded(asked), headers=headers, creates=True)
+
+
+def delete_quota(quota: models.Quota | str, *, reason: str | None = None) -> Call[None]:
+    """Delete a group that has nothing in it, or a cell that never had work."""
+    path = f"/v1/admin/quotas/{_segment('quota', quota)}"
+    return Call(method="DELETE", path=path, read=_nothing, headers=_why(reason))
+
+
+def quota_document() -> Call[dict[str, Any]]:
+    """All that is set of the entitlement tree, without what is at its default: `commitment`, `groups`, `cells`."""
+    return Call(method="GET", path="/v1/admin/quotas/document", read=reader(dict[str, Any]))
+
+
+def apply_quota_document(
+    document: Mapping[str, Any], *, what_if: models.WhatIf, reason: str | None = None
+) -> Call[models.Changed]:
+    """Make the tree what the document says, in one transaction, if it still is what `what_if` was asked about."""
+    path, headers = "/v1/admin/quotas/document", {"If-Match": what_if.tag} | _shown(what_if) | _why(reason)
+    return Call(method="PUT", path=path, read=reader(models.Changed), body=encoded(document), headers=headers)
+
+
+def ask_what_if(
+    *,
+    quotas: Sequence[Mapping[str, Any]] | None = None,
+    commitment: Mapping[str, Any] | None = None,
+    document: Mapping[str, Any] | None = None,
+    drain: Mapping[str, Any] | None = None,
+) -> Call[models.WhatIf]:
+    """What would follow from a change, at this moment; nothing is changed. Its `token` binds a change to it.
+
+    `quotas` are edits such as `{"quota": "quota_…", "weight": 2}`, `commitment` such as `{"numerator": 30}`, `document`
+    a whole tree, `drain` such as `{"sites": ["here"], "departs_at": …}`.
+    """
+    asked = body(quotas=_list("quotas", quotas), commitment=commitment, document=document, drain=drain)
+    return Call(method="POST", path="/v1/admin/what-if", read=reader(models.WhatIf), body=asked)
+
+
+def list_changes() -> PageCall[models.Scheduled]:
+    """Changes that begin or end at a time, newest first."""
+    return PageCall(first=Call(method="GET", path="/v1/admin/changes", read=reader(Page[models.Scheduled])))
+
+
+def schedule_change(
+    *,
+    change: Mapping[str, Any],
+    at: datetime | str | None = None,
+    until: datetime | str | None = None,
+    what_if: models.WhatIf | str | None = None,
+    reason: str | None = None,
+) -> Call[models.Scheduled]:
+    """Make a change (as of `what_if`) at a time, and take it back at one: then becomes what was, unless it was edited
+    meanwhile."""
+    return Call(
+        method="POST",
+        path="/v1/admin/changes",
+        read=_scheduled,
+        body=body(change=change, at=at, until=until),
+        headers=_shown(what_if) | _why(reason),
+        creates=True,
+    )
+
+
+def cancel_change(change: models.Scheduled | str, *, reason: str | None = None) -> Call[models.Scheduled]:
+    """What has not begun never does; what is in force is taken back now."""
+    path = f"/v1/admin/changes/{_segment('change', change)}:cancel"
+    return Call(method="POST", path=path, read=_scheduled, headers=_why(reason))
+
+
+def get_loans() -> Call[models.Loans]:
+    """Who runs beyond its nominal now, and whose nominal it is."""
+    return Call(method="GET", path="/v1/admin/loans", read=reader(models.Loans))
+
+
+def thaw_quota(quota: models.Quota | str, *, reason: str | None = None) -> Call[models.Quota]:
     """Set the counter of a frozen node to what its leases hold, and let items start below it again."""
-    return Call(method="POST", path=f"/v1/admin/quotas/{_segment('quota', quota)}:thaw", read=_quota)
+    path = f"/v1/admin/quotas/{_segment('quota', quota)}:thaw"
+    return Call(method="POST", path=path, read=_quota, headers=_why(reason))
 
 
 def get_commitment() -> Call[models.Commitment]:
@@ -804,6 +1017,9 @@ def update_commitment(
     min_slots: int | None = None,
     min_slots_until: datetime | None = None,
     shares_visible: Literal["own", "groups", "cells"] | None = None,
+    window: Literal["hour", "day", "week", "month"] | None = None,
+    what_if: models.WhatIf | str | None = None,
+    reason: str | None = None,
 ) -> Call[models.Commitment]:
     """Change the commitment if it still has this `version`; `Conflict` if another operator was faster.
 
@@ -815,6 +1031,10 @@ def update_commitment(
         An exception for a pool too small for its share: commit so many slots until then. 0 ends it.
     shares_visible
         What cells see of the shares of others.
+    window
+        How long the windows after the open one are, for which budgets and statements are.
+    what_if
+        The answer of `what_if` about just this change; the pool asks for it where something is taken away.
     """
     asked = body(
         numerator=numerator,
@@ -824,8 +1044,10 @@ def update_commitment(
         min_slots=min_slots,
         min_slots_until=min_slots_until,
         shares_visible=shares_visible,
+        window=window,
     )
-    return Call(method="PATCH", path="/v1/admin/commitment", read=_commitment, body=asked, headers=_if_match(version))
+    headers = _if_match(version) | _shown(what_if) | _why(reason)
+    return Call(method="PATCH", path="/v1/admin/commitment", read=_commitment, body=asked, headers=headers)
 
 
 def list_epochs() -> PageCall[models.CapacityEpoch]:
@@ -839,10 +1061,16 @@ def list_sites() -> PageCall[models.Site]:
     return PageCall(first=Call(method="GET", path="/v1/admin/sites", read=reader(Page[models.Site])))
 
 
-def create_site(*, name: str, redis_url: str, store_url: str) -> Call[models.Site]:
+def create_site(*, name: str, redis_url: str, store_url: str, reason: str | None = None) -> Call[models.Site]:
     """A new member of the federation."""
-    asked = body(name=name, redis_url=redis_url, store_url=store_url)
-    return Call(method="POST", path="/v1/admin/sites", read=reader(models.Site), body=asked, creates=True)
+    return Call(
+        method="POST",
+        path="/v1/admin/sites",
+        read=reader(models.Site),
+        body=body(name=name, redis_url=redis_url, store_url=store_url),
+        headers=_why(reason),
+        creates=True,
+    )
 
 
 def list_workers() -> PageCall[models.Worker]:
@@ -855,25 +1083,34 @@ def get_worker(worker: models.Worker | str) -> Call[models.Worker]:
     return Call(method="GET", path=f"/v1/admin/workers/{_segment('worker', worker)}", read=reader(models.Worker))
 
 
-def cordon_worker(worker: models.Worker | str) -> Call[models.Worker]:
+def cordon_worker(worker: models.Worker | str, *, reason: str | None = None) -> Call[models.Worker]:
     """Nothing new starts there, now or after it was restarted. Its capacity counts on."""
-    return _ask_worker(worker, "cordon")
+    return _ask_worker(worker, "cordon", _why(reason))
 
 
-def uncordon_worker(worker: models.Worker | str) -> Call[models.Worker]:
+def uncordon_worker(worker: models.Worker | str, *, reason: str | None = None) -> Call[models.Worker]:
     """End a cordon or a drain. A cordon of its site stays."""
-    return _ask_worker(worker, "uncordon")
+    return _ask_worker(worker, "uncordon", _why(reason))
 
 
-def drain_worker(worker: models.Worker | str, *, departs_at: datetime | None = None) -> Call[models.Worker]:
+def drain_worker(
+    worker: models.Worker | str,
+    *,
+    departs_at: datetime | None = None,
+    what_if: models.WhatIf | str | None = None,
+    reason: str | None = None,
+) -> Call[models.Worker]:
     """Cordon it, and let its capacity leave as soon as nothing runs there and all that runs fits into the rest; at
-    `departs_at` in any case."""
-    return _ask_worker(worker, "drain", departs_at=departs_at)
+    `departs_at` in any case. With the answer of `what_if`, only what it showed."""
+    return _ask_worker(worker, "drain", _why(reason) | _shown(what_if), departs_at=departs_at)
 
 
-def _ask_worker(worker: models.Worker | str, verb: str, **asked: Any) -> Call[models.Worker]:
+def _ask_worker(
+    worker: models.Worker | str, verb: str, headers: dict[str, str | bytes], **asked: Any
+) -> Call[models.Worker]:
     path = f"/v1/admin/workers/{_segment('worker', worker)}:{verb}"
-    return Call(method="POST", path=path, read=reader(models.Worker), body=body(**asked) if asked else None)
+    content = body(**asked) if asked else None
+    return Call(method="POST", path=path, read=reader(models.Worker), body=content, headers=headers)
 
 
 def get_site(site: models.Site | str) -> Call[models.Site]:
@@ -881,36 +1118,66 @@ def get_site(site: models.Site | str) -> Call[models.Site]:
     return Call(method="GET", path=f"/v1/admin/sites/{_site(site)}", read=reader(models.Site))
 
 
-def cordon_site(site: models.Site | str) -> Call[models.Site]:
+def cordon_site(site: models.Site | str, *, reason: str | None = None) -> Call[models.Site]:
     """Nothing new starts on its workers, nor on those that come later. Their capacity counts on."""
-    return _ask_site(site, "cordon")
+    return _ask_site(site, "cordon", _why(reason))
 
 
-def uncordon_site(site: models.Site | str) -> Call[models.Site]:
+def uncordon_site(site: models.Site | str, *, reason: str | None = None) -> Call[models.Site]:
     """End a cordon or a drain. What was asked of single workers stays."""
-    return _ask_site(site, "uncordon")
+    return _ask_site(site, "uncordon", _why(reason))
 
 
-def drain_site(site: models.Site | str, *, departs_at: datetime | None = None) -> Call[models.Site]:
-    """Drain all its workers; those that come later do not count at all."""
-    return _ask_site(site, "drain", departs_at=departs_at)
+def drain_site(
+    site: models.Site | str,
+    *,
+    departs_at: datetime | None = None,
+    what_if: models.WhatIf | str | None = None,
+    reason: str | None = None,
+) -> Call[models.Site]:
+    """Drain all its workers; those that come later do not count at all. With the answer of `what_if`, only what it
+    showed."""
+    return _ask_site(site, "drain", _why(reason) | _shown(what_if), departs_at=departs_at)
 
 
-def _ask_site(site: models.Site | str, verb: str, **asked: Any) -> Call[models.Site]:
+def _ask_site(site: models.Site | str, verb: str, headers: dict[str, str | bytes], **asked: Any) -> Call[models.Site]:
     path = f"/v1/admin/sites/{_site(site)}:{verb}"
-    return Call(method="POST", path=path, read=reader(models.Site), body=body(**asked) if asked else None)
+    content = body(**asked) if asked else None
+    return Call(method="POST", path=path, read=reader(models.Site), body=content, headers=headers)
 
 
 def _site(site: models.Site | str) -> str:
     return _segment("site", site.name if isinstance(site, models.Site) else site)
 
 
-def list_audit(*, limit: int | None = None) -> PageCall[models.AuditEntry]:
-    """What operators changed, newest first."""
-    params = query(limit=_page_size(limit))
+def list_audit(
+    *,
+    actor: str | None = None,
+    action: str | None = None,
+    target: str | None = None,
+    since: datetime | str | None = None,
+    limit: int | None = None,
+) -> PageCall[models.AuditEntry]:
+    """What operators changed, who did it and why, newest first. `action` is such as `quota.edit`, or `quota` for all of
+    quotas; `target` an id, or the name of a cell or group."""
+    from_ = since.isoformat() if isinstance(since, datetime) else since
+    params = query(actor=actor, action=action, target=target, since=from_, limit=_page_size(limit))
     read = reader(Page[models.AuditEntry])
     return PageCall(first=Call(method="GET", path="/v1/admin/audit", read=read, params=params), limit=limit)
 
 
-def _if_match(version: int) -> dict[str, str]:
+def _if_match(version: int) -> dict[str, str | bytes]:
     return {"If-Match": f'"{version}"'}
+
+
+def _shown(what_if: models.WhatIf | str | None) -> dict[str, str | bytes]:
+    return {} if what_if is None else {"Worldpool-What-If": a_str("what_if", getattr(what_if, "token", what_if))}
+
+
+def _why(reason: str | None) -> dict[str, str | bytes]:
+    """For the audit. Headers are bytes; these are UTF-8."""
+    if reason is None:
+        return {}
+    if not a_str("reason", reason).isprintable():
+        raise ValueError("reason must be a line of text")
+    return {"Worldpool-Reason": reason.encode()}

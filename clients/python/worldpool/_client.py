@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -54,14 +54,14 @@ def _settings(url: str, api_key: str) -> dict[str, Any]:
     }
 
 
-def _request(call: Call[Any], headers: dict[str, str]) -> dict[str, Any]:
+def _request(call: Call[Any], headers: Mapping[str, str | bytes]) -> dict[str, Any]:
     json = {} if call.body is None else {"Content-Type": "application/json"}
     return {
         "method": call.method,
         "url": call.path,
         "params": list(call.params),
         "content": call.body,
-        "headers": headers | json,
+        "headers": {**headers, **json},
     }
 
 
@@ -136,6 +136,10 @@ class Client:
         return nouns.Runs(self)
 
     @cached_property
+    def usage(self) -> nouns.Usage:
+        return nouns.Usage(self)
+
+    @cached_property
     def webhooks(self) -> nouns.Webhooks:
         return nouns.Webhooks(self)
 
@@ -159,7 +163,7 @@ class Client:
     @contextmanager
     def _open(self, call: Call[None], *, read_timeout: float) -> Generator[httpx.Response]:
         timeout = httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S, read=read_timeout)
-        with self._http.stream(**_request(call, dict(call.headers)), timeout=timeout) as response:
+        with self._http.stream(**_request(call, call.headers), timeout=timeout) as response:
             if not response.is_success:
                 response.read()
                 raise problem(response)
@@ -237,6 +241,10 @@ class AsyncClient:
         return nouns.AsyncRuns(self)
 
     @cached_property
+    def usage(self) -> nouns.AsyncUsage:
+        return nouns.AsyncUsage(self)
+
+    @cached_property
     def webhooks(self) -> nouns.AsyncWebhooks:
         return nouns.AsyncWebhooks(self)
 
@@ -260,7 +268,7 @@ class AsyncClient:
     @asynccontextmanager
     async def _open(self, call: Call[None], *, read_timeout: float) -> AsyncGenerator[httpx.Response]:
         timeout = httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S, read=read_timeout)
-        async with self._http.stream(**_request(call, dict(call.headers)), timeout=timeout) as response:
+        async with self._http.stream(**_request(call, call.headers), timeout=timeout) as response:
             if not response.is_success:
                 await response.aread()
                 raise problem(response)

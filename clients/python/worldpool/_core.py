@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -48,7 +48,7 @@ class Call(Generic[T]):
     read: Callable[[bytes], T]
     params: Sequence[tuple[str, str]] = ()
     body: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | bytes] = field(default_factory=dict)
     creates: bool = False
 
     def __post_init__(self) -> None:
@@ -97,15 +97,14 @@ def given(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def body(nulls: Iterable[str] = (), /, **values: Any) -> bytes:
-    """The arguments that were given, and those named as null, as JSON."""
-    text = json.dumps(
-        given(**values) | dict.fromkeys(nulls),
-        ensure_ascii=False,
-        allow_nan=False,
-        separators=(",", ":"),
-        default=_time,
-    )
+def body(**values: Any) -> bytes:
+    """The arguments that were given, as JSON."""
+    return encoded(given(**values))
+
+
+def encoded(values: Mapping[str, Any]) -> bytes:
+    """JSON."""
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_time)
     return encodable("an argument", text).encode()
 
 

@@ -93,6 +93,10 @@ class AdminSplits(Resource):
     set_budget = sync(_calls.set_exposure_budget)
 
 
+class Usage(Resource):
+    list = paged(_calls.list_usage)
+
+
 class Exposures(Resource):
     list = paged(_calls.list_exposures)
 
@@ -112,6 +116,11 @@ class Quotas(Resource):
     list = paged(_calls.list_quotas)
     get = sync(_calls.get_quota)
     update = sync(_calls.update_quota)
+    create = sync(_calls.create_group)
+    delete = sync(_calls.delete_quota)
+    document = sync(_calls.quota_document)
+    apply = sync(_calls.apply_quota_document)
+    what_if = sync(_calls.ask_what_if)
     thaw = sync(_calls.thaw_quota)
 
 
@@ -119,6 +128,12 @@ class CommitmentResource(Resource):
     get = sync(_calls.get_commitment)
     update = sync(_calls.update_commitment)
     epochs = paged(_calls.list_epochs)
+
+
+class Statements(Resource):
+    list = paged(_calls.list_statements)
+    get = sync(_calls.get_statement)
+    export = sync(_calls.export_statement)
 
 
 class Sites(Resource):
@@ -136,6 +151,16 @@ class Workers(Resource):
     cordon = sync(_calls.cordon_worker)
     uncordon = sync(_calls.uncordon_worker)
     drain = sync(_calls.drain_worker)
+
+
+class Changes(Resource):
+    list = paged(_calls.list_changes)
+    create = sync(_calls.schedule_change)
+    cancel = sync(_calls.cancel_change)
+
+
+class Loans(Resource):
+    get = sync(_calls.get_loans)
 
 
 class Audit(Resource):
@@ -162,6 +187,10 @@ class Admin(Resource):
         return CommitmentResource(self._client)
 
     @property
+    def statements(self) -> Statements:
+        return Statements(self._client)
+
+    @property
     def sites(self) -> Sites:
         return Sites(self._client)
 
@@ -176,6 +205,14 @@ class Admin(Resource):
     @property
     def exposures(self) -> Exposures:
         return Exposures(self._client)
+
+    @property
+    def changes(self) -> Changes:
+        return Changes(self._client)
+
+    @property
+    def loans(self) -> Loans:
+        return Loans(self._client)
 
     @property
     def audit(self) -> Audit:
@@ -256,6 +293,10 @@ class AsyncAdminSplits(AsyncResource):
     set_budget = awaited(_calls.set_exposure_budget)
 
 
+class AsyncUsage(AsyncResource):
+    list = apaged(_calls.list_usage)
+
+
 class AsyncExposures(AsyncResource):
     list = apaged(_calls.list_exposures)
 
@@ -275,6 +316,11 @@ class AsyncQuotas(AsyncResource):
     list = apaged(_calls.list_quotas)
     get = awaited(_calls.get_quota)
     update = awaited(_calls.update_quota)
+    create = awaited(_calls.create_group)
+    delete = awaited(_calls.delete_quota)
+    document = awaited(_calls.quota_document)
+    apply = awaited(_calls.apply_quota_document)
+    what_if = awaited(_calls.ask_what_if)
     thaw = awaited(_calls.thaw_quota)
 
 
@@ -282,6 +328,12 @@ class AsyncCommitment(AsyncResource):
     get = awaited(_calls.get_commitment)
     update = awaited(_calls.update_commitment)
     epochs = apaged(_calls.list_epochs)
+
+
+class AsyncStatements(AsyncResource):
+    list = apaged(_calls.list_statements)
+    get = awaited(_calls.get_statement)
+    export = awaited(_calls.export_statement)
 
 
 class AsyncSites(AsyncResource):
@@ -299,6 +351,16 @@ class AsyncWorkers(AsyncResource):
     cordon = awaited(_calls.cordon_worker)
     uncordon = awaited(_calls.uncordon_worker)
     drain = awaited(_calls.drain_worker)
+
+
+class AsyncChanges(AsyncResource):
+    list = apaged(_calls.list_changes)
+    create = awaited(_calls.schedule_change)
+    cancel = awaited(_calls.cancel_change)
+
+
+class AsyncLoans(AsyncResource):
+    get = awaited(_calls.get_loans)
 
 
 class AsyncAudit(AsyncResource):
@@ -325,6 +387,10 @@ class AsyncAdmin(AsyncResource):
         return AsyncCommitment(self._client)
 
     @property
+    def statements(self) -> AsyncStatements:
+        return AsyncStatements(self._client)
+
+    @property
     def sites(self) -> AsyncSites:
         return AsyncSites(self._client)
 
@@ -339,6 +405,14 @@ class AsyncAdmin(AsyncResource):
     @property
     def exposures(self) -> AsyncExposures:
         return AsyncExposures(self._client)
+
+    @property
+    def changes(self) -> AsyncChanges:
+        return AsyncChanges(self._client)
+
+    @property
+    def loans(self) -> AsyncLoans:
+        return AsyncLoans(self._client)
 
     @property
     def audit(self) -> AsyncAudit:

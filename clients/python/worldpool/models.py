@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 T = TypeVar("T")
 
+_TIME = "%Y-%m-%d %H:%M:%S %Z"
 FINISHED = ("succeeded", "failed", "cancelled")
 """States in which nothing of a run will run any more."""
 
@@ -303,7 +304,9 @@ class Change(Model):
 
 class Explanation(Model):
     """Why the next item of a run waits, and the `changes` that together would start it now. `reason` is None where
-    nothing waits, `node` names the quota node that blocks, and `ahead` counts items of this cell that come before."""
+    nothing waits, `node` names the quota node that blocks, `ahead` counts items of this cell that come before, and
+    `until` is when the window of a spent budget ends. `start_p50` and `start_p90` are times by which half and nine in
+    ten of such items start, where that can be estimated."""
 
     run: str
     reason: str | None
@@ -312,7 +315,10 @@ class Explanation(Model):
     unit: str | None
     pool_needed_mc: int | None
     expected_end: datetime | None
+    start_p50: datetime | None
+    start_p90: datetime | None
     ahead: int
+    until: datetime | None
     changes: list[Change]
 
     def __str__(self) -> str:
@@ -320,11 +326,14 @@ class Explanation(Model):
             return f"nothing of {self.run} waits"
         at = f" at {self.node}" if self.node else ""
         by = f", short of {self.deficit:,} {self.unit}" if self.unit else ""
-        lines = [f"{self.run} waits: {self.reason}{at}{by}; {self.ahead:,} items of this cell come before"]
+        until = f" until {self.until.astimezone(UTC):%Y-%m-%d %H:%MZ}" if self.until else ""
+        lines = [f"{self.run} waits: {self.reason}{at}{by}{until}; {self.ahead:,} items of this cell come before"]
         if self.pool_needed_mc is not None:
             lines.append(f"it needs a pool of {self.pool_needed_mc:,} mc")
         if self.expected_end is not None:
-            lines.append(f"that is expected to end at {self.expected_end:%Y-%m-%d %H:%M:%S %Z}")
+            lines.append(f"that is expected to end at {self.expected_end:{_TIME}}")
+        if self.start_p50 is not None and self.start_p90 is not None:
+            lines.append(f"it may start at {self.start_p50:{_TIME}}, and very likely by {self.start_p90:{_TIME}}")
         if self.changes:
             lines.append("it would start now if somebody were to " + ", and ".join(map(str, self.changes)))
         return "\n".join(lines)
@@ -406,6 +415,18 @@ class SmallPool(Model):
     by: str
 
 
+class WindowUse(Model):
+    """A node's budget in the open window: `left_core_ms` is budget - debt - settled - reserved; None is unlimited."""
+
+    starts_at: datetime
+    ends_at: datetime
+    budget_core_ms: int | None
+    debt_core_ms: int
+    settled_core_ms: int
+    reserved_core_ms: int
+    left_core_ms: int | None
+
+
 class Me(Model):
     """What this key's cell may use and uses. Compute is in millicores (mc): 1000 mc is one core.
 
@@ -426,6 +447,67 @@ class Me(Model):
     decayed_core_ms: float
     held: bool
     small_pool: SmallPool | None
+    window: WindowUse | None
+
+
+class Usage(Model):
+    """What the leases of a group occupied; `group` is what they have in common, by the names asked for."""
+
+    group: dict[str, str | None]
+    core_ms: int
+    leases: int
+    started_at: datetime
+    ended_at: datetime
+
+
+class StatementWindow(Model):
+    """A window that has a statement."""
+
+    starts_at: datetime
+    ends_at: datetime
+    settled_core_ms: int
+
+
+class Overage(Model):
+    """A while in which more was in use than the commitment allows, and why."""
+
+    starts_at: datetime
+    ends_at: datetime
+    highest_mc: int
+    core_ms: int
+    epoch: int
+    cause: str
+
+
+class CellStatement(Model):
+    """One cell's part, over the window as a whole: what it settled beyond what it was entitled to is borrowed."""
+
+    cell: str
+    entitled_core_ms: int
+    settled_core_ms: int
+    borrowed_core_ms: int
+    lent_core_ms: int
+    budget_core_ms: int | None
+    debt_core_ms: int
+
+
+class Statement(Model):
+    """What the commitment was in a window, and what was used of it, up to `until`. Nothing of it will change once it
+    is `final`."""
+
+    starts_at: datetime
+    ends_at: datetime
+    until: datetime
+    final: bool
+    entitled_core_ms: int
+    used_core_ms: int
+    by_payer: dict[str, int]
+    highest_ratio: float
+    highest_at: datetime | None
+    highest_mc: int
+    overage_core_ms: int
+    overages: list[Overage]
+    cells: list[CellStatement]
 
 
 class QueueEntry(Model):
@@ -513,6 +595,7 @@ class Key(Model):
     steward_of: str | None
     scopes: list[str]
     label: str | None
+    labels: dict[str, str]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -546,6 +629,8 @@ class Quota(Model):
     used_core_ms: int
     decayed_core_ms: float
     small_pool: SmallPool | None
+    effective: Effective
+    provenance: dict[str, Provenance]
 
 
 class Debt(Model):
@@ -555,6 +640,29 @@ class Debt(Model):
     mc: int
     expected_end: datetime
     latest_end: datetime
+
+
+class Effective(Model):
+    """How a node's nominal follows: `ideal_slots`, and what earlier roundings owe, in whole slots. `spare_mc` is what
+    it can still give up, negative where it has borrowed."""
+
+    share_mc: float
+    siblings_weight: int
+    parent_slots: int
+    ideal_slots: float
+    slots: int
+    owed_slots: float
+    borrowed_mc: int
+    spare_mc: int
+    held_by: str | None
+
+
+class Provenance(Model):
+    """Who set a value, when and why."""
+
+    by: str
+    at: datetime
+    reason: str | None
 
 
 class Commitment(Model):
@@ -576,6 +684,10 @@ class Commitment(Model):
     debt_since: datetime | None
     cooldown_s: int
     small_pool: SmallPool | None
+    window: str
+    window_starts_at: datetime | None
+    window_ends_at: datetime | None
+    provenance: dict[str, Provenance]
 
 
 class CapacityEpoch(Model):
@@ -628,3 +740,114 @@ class AuditEntry(Model):
     action: str
     target: str
     change: dict[str, Any]
+    reason: str | None
+
+
+class EditLine(Model):
+    """One value that a change sets."""
+
+    action: str
+    name: str
+    field: str
+    before: Any
+    after: Any
+
+
+class EffectiveDifference(Model):
+    """A node for which something else follows; `leases` run in it now."""
+
+    name: str
+    kind: str
+    nominal_before_mc: int | None
+    nominal_after_mc: int | None
+    borrowed_before_mc: int
+    borrowed_after_mc: int
+    leases: int
+
+
+class WaitDifference(Model):
+    """A cell whose next items start, or wait, otherwise."""
+
+    cell: str
+    starts_before: int
+    starts_after: int
+    reason_before: str | None
+    reason_after: str | None
+    node_before: str | None
+    node_after: str | None
+
+
+class Drained(Model):
+    """What drains with workers, of which `gone` leave at once; `outlasting` are leases that may still run when they are
+    to be gone."""
+
+    workers: int
+    slots: int
+    gone: int
+    leases: int
+    ended_by: datetime | None
+    outlasting: int
+
+
+class WhatIf(Model):
+    """What would follow from a change. `needed`: it takes something away, and is refused without this."""
+
+    token: str
+    expires_at: datetime
+    tag: str
+    needed: bool
+    takes: list[str]
+    edits: list[EditLine]
+    limit_before_mc: int
+    limit_after_mc: int
+    effective: list[EffectiveDifference]
+    waits: list[WaitDifference]
+    recalled: list[str]
+    drained: Drained | None
+
+
+class Changed(Model):
+    """What a document changed."""
+
+    edits: list[EditLine]
+
+
+class Scheduled(Model):
+    """A change that begins or ends at a time."""
+
+    id: str
+    state: str
+    at: datetime
+    until: datetime | None
+    change: dict[str, Any]
+    by: str
+    reason: str | None
+    failure: str | None
+    created_at: datetime
+
+
+class Borrower(Model):
+    """Who runs beyond its nominal; `since` is when the oldest lease was granted that now runs on the loan."""
+
+    name: str
+    nominal_mc: int
+    used_mc: int
+    borrowed_mc: int
+    since: datetime | None
+
+
+class Lender(Model):
+    """Whose idle nominal others use."""
+
+    name: str
+    nominal_mc: int
+    used_mc: int
+    lent_mc: int
+
+
+class Loans(Model):
+    """Who runs beyond its nominal, and whose it is. What is in use beyond the whole commitment is `unlent_mc`."""
+
+    borrowers: list[Borrower]
+    lenders: list[Lender]
+    unlent_mc: int

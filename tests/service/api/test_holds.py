@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,21 @@ def test_other_runs_of_the_cell_take_the_place_of_one_that_is_held_back(pool: Po
     later = submit(pool, groups=["learners"], max_unread=2)
     assert worker.serve() == 1 + free["items_total"] + 2
     assert [state(pool, run)[2] for run in (held, free, later)] == ["READER_BEHIND", None, "READER_BEHIND"]
+
+
+def test_who_waits_is_not_told_to_wait_for_a_run_that_is_held_back(pool: Pool, worker: HandWorker) -> None:
+    held = submit(pool, groups=["learners"], max_unread=1)
+    assert finish(worker) == 1
+    free = submit(pool)
+    assert len(worker.grants()) == 8
+    held_back = pool.get(f"{path(held)}/explanation").json()
+    assert (held_back["reason"], held_back["start_p90"]) == ("READER_BEHIND", None)
+    why = pool.get(f"{path(free)}/explanation").json()
+    assert why["ahead"] == held["items_total"] - 1
+    soon = datetime.fromisoformat(why["start_p50"]) - datetime.now(UTC)
+    assert pool.request(pool.cell, "DELETE", f"{path(held)}/groups/learners").status_code == 204
+    later = pool.get(f"{path(free)}/explanation").json()
+    assert datetime.fromisoformat(later["start_p50"]) - datetime.now(UTC) > 1.5 * soon
 
 
 @pytest.mark.parametrize(("bounds", "times"), [({"max_unread": 8}, 1), ({"abandon_after_s": 60}, 1), ({}, 0)])

@@ -12,7 +12,7 @@ from service import queue
 from service.api import schemas
 from service.scheduler.entitlement import Reason
 from tests.service.api.test_groups import transact
-from tests.service.api.test_quotas import edit, quota
+from tests.service.api.test_quotas import commit, edit, quota
 from tests.service.api.test_runs import REF, HandWorker, worker  # noqa: F401  (a fixture)
 from tests.service.conftest import Pool
 
@@ -27,18 +27,11 @@ def guest(pool: Pool) -> httpx.AsyncClient:
 @pytest.fixture(autouse=True)
 def as_before(pool: Pool, guest: httpx.AsyncClient) -> Iterator[None]:
     yield
-    commit(pool, shares_visible="own", numerator=33)
+    assert commit(pool, {"shares_visible": "own", "numerator": 33}).is_success
     for client in (pool.cell, guest):
         for run in pool.get("/v1/queue", client).json()["items"]:
             pool.post(f"/v1/runs/{run['run']}:cancel", client)
     edit(pool, "guest", {"borrowing_limit_mc": None, "state": "active"})
-
-
-def commit(pool: Pool, **change: Any) -> None:
-    version = pool.get("/v1/admin/commitment", pool.operator).json()["version"]
-    headers = {"If-Match": f'"{version}"'}
-    answer = pool.request(pool.operator, "PATCH", "/v1/admin/commitment", json=change, headers=headers)
-    assert answer.status_code == 200, answer.text
 
 
 def submit(pool: Pool, client: httpx.AsyncClient, **more: Any) -> str:
@@ -135,17 +128,14 @@ def test_a_cell_sees_its_own_share_and_the_rest_as_one(
     ],
 )
 def test_a_cell_sees_of_others_what_operators_allow(pool: Pool, allowed: str, rows: set[str]) -> None:
-    commit(pool, shares_visible=allowed)
+    assert commit(pool, {"shares_visible": allowed}).is_success
     assert set(shares(pool, pool.cell)) == rows
     assert set(shares(pool, pool.operator)) == {"commitment", "demo", "guests", "guest"}
     assert get_args(schemas.SharesVisible) == ("own", "groups", "cells")
 
 
 def test_what_cells_see_is_one_of_three(pool: Pool) -> None:
-    version = pool.get("/v1/admin/commitment", pool.operator).json()["version"]
-    headers = {"If-Match": f'"{version}"'}
-    change = {"shares_visible": "everything"}
-    answer = pool.request(pool.operator, "PATCH", "/v1/admin/commitment", json=change, headers=headers)
+    answer = commit(pool, {"shares_visible": "everything"})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.shares_visible")
 
 
@@ -157,9 +147,9 @@ def test_a_debt_is_marked_and_told_when_it_begins_and_when_it_ends(
     path = f"/v1/webhooks/{webhook.json()['id']}/deliveries"
     submit(pool, pool.cell)
     first, second = worker.grants()
-    commit(pool, numerator=17)
+    assert commit(pool, {"numerator": 17}).is_success
     assert pool.get("/v1/admin/commitment", pool.operator).json()["debt_since"] is not None
-    commit(pool, numerator=18)  # still in debt: not told again
+    assert commit(pool, {"numerator": 18}).is_success  # still in debt: not told again
     (told,) = pool.get(path).json()["items"]
     assert (told["event"], told["content"]["detail"]["used_mc"]) == ("debt.began", 2000)
     assert worker.grants() == []

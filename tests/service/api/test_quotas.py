@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from service import clock
+from service.claims import open_since, remember
 from service.models import Claim
+from service.scheduler import plan as planning
+from service.scheduler import snapshot
 from tests.service.api.test_groups import transact
 from tests.service.api.test_me import join
 from tests.service.api.test_runs import REF, HandWorker, worker  # noqa: F401  (a fixture)
@@ -40,9 +47,27 @@ def quota(pool: Pool, name: str) -> dict[str, Any]:
 
 
 def edit(pool: Pool, name: str, change: dict[str, Any]) -> httpx.Response:
+    """Edit a node, having looked at what follows where that can be said."""
     node = quota(pool, name)
-    path, match = f"/v1/admin/quotas/{node['id']}", {"If-Match": f'"{node["version"]}"'}
-    return pool.request(pool.operator, "PATCH", path, json=change, headers=match)
+    return edit_as(pool, pool.operator, node["id"], change, node["version"])
+
+
+def edit_as(pool: Pool, who: httpx.AsyncClient, id: str, change: dict[str, Any], version: int = 1) -> httpx.Response:
+    headers = {"If-Match": f'"{version}"'} | looked(pool, who, quotas=[{"quota": id, **change}])
+    return pool.request(who, "PATCH", f"/v1/admin/quotas/{id}", json=change, headers=headers)
+
+
+def commit(pool: Pool, change: dict[str, Any]) -> httpx.Response:
+    """Edit the commitment, having looked at what follows where that can be said."""
+    version = pool.get("/v1/admin/commitment", pool.operator).json()["version"]
+    headers = {"If-Match": f'"{version}"'} | looked(pool, pool.operator, commitment=change)
+    return pool.request(pool.operator, "PATCH", "/v1/admin/commitment", json=change, headers=headers)
+
+
+def looked(pool: Pool, who: httpx.AsyncClient, **change: Any) -> dict[str, str]:
+    """The header that a change has which was looked at; none where it would be refused."""
+    shown = pool.post("/v1/admin/what-if", who, json=change)
+    return {"Worldpool-What-If": shown.json()["token"]} if shown.is_success else {}
 
 
 def submit(pool: Pool, client: httpx.AsyncClient) -> str:
@@ -132,6 +157,46 @@ def test_an_explanation_says_what_would_start_it_and_doing_that_does(
     assert len(worker.grants()) == 1
 
 
+def test_an_explanation_tells_when_a_run_may_start_and_a_later_run_is_told_later(
+    pool: Pool,
+    worker: HandWorker,  # noqa: F811
+) -> None:
+    submit(pool, pool.cell)
+    assert len(worker.grants()) == 2
+    runs = [submit(pool, pool.cell) for _ in range(2)]
+    told = [pool.get(f"{run}/explanation").json() for run in runs]
+    assert {why["reason"] for why in told} == {"COMMITMENT_FULL"}
+    now = datetime.now(UTC)
+    starts = [[datetime.fromisoformat(why[name]) for name in ("start_p50", "start_p90")] for why in told]
+    assert all(now < p50 < p90 < now + timedelta(days=1) for p50, p90 in starts)
+    first, second = (p90 - p50 for p50, p90 in starts)
+    assert second > 1.2 * first  # a part of the wait
+    assert told[0]["ahead"] < told[1]["ahead"]
+    edit(pool, "demo", {"state": "hold"})
+    held = pool.get(f"{runs[0]}/explanation").json()
+    assert (held["reason"], held["start_p50"], held["start_p90"]) == ("HELD", None, None)  # nobody knows until when
+
+
+def test_what_waits_at_a_held_cell_is_not_waited_for(
+    pool: Pool,
+    worker: HandWorker,  # noqa: F811
+    rival: httpx.AsyncClient,
+) -> None:
+    def told() -> timedelta:
+        why = pool.get(f"{waits}/explanation").json()
+        return datetime.fromisoformat(why["start_p50"]) - datetime.now(UTC)
+
+    submit(pool, pool.cell)
+    assert len(worker.grants()) == 2
+    waits = submit(pool, pool.cell)
+    alone = told()
+    for _ in range(4):
+        submit(pool, rival)
+    assert told() > 1.5 * alone
+    edit(pool, "rival", {"state": "hold"})
+    assert told() < 1.2 * alone
+
+
 def test_an_explanation_names_nothing_of_another_cell(
     pool: Pool,
     worker: HandWorker,  # noqa: F811
@@ -181,6 +246,26 @@ def test_who_is_entitled_claims_what_is_lent_and_gets_the_next_that_comes_free(
     assert closed.granted
     assert closed.closed_at is not None
     assert closed.closed_at >= closed.opened_at
+
+
+@pytest.mark.parametrize("entitled", [True, False])
+def test_only_what_an_owner_claims_is_reclaimed(pool: Pool, entitled: bool) -> None:
+    before = {claim.id for claim in claims(pool)}
+
+    async def claimed(session: AsyncSession) -> None:
+        now = await clock.now(session)
+        seen = await snapshot.read(session, now=now)
+        lent = replace(seen, nodes=[replace(node, used_mc=node.nominal_mc + 1) for node in seen.nodes])
+        claim = planning.Claim(planning.Shape(1000, 1, 1, 1), 1, entitled=entitled)
+        leaf = next(node.id for node in seen.nodes if node.name == "demo")
+        for wants in ({leaf: claim}, {}):
+            decided = planning.Plan([], {}, {}, wants, [], cut=False, short=())
+            await remember(session, decided, of=replace(lent, claimed=await open_since(session)), now=now)
+
+    transact(pool, claimed)
+    (opened,) = (claim for claim in claims(pool) if claim.id not in before)
+    assert (opened.mc, opened.lent) == (1000, entitled)
+    assert opened.closed_at is not None
 
 
 def claims(pool: Pool) -> list[Claim]:

@@ -16,11 +16,22 @@ from service.ids import read, show
 from service.models import Key, QuotaNode
 from tests.service.api.test_groups import transact
 from tests.service.api.test_me import join
+from tests.service.api.test_quotas import edit_as as edit
 from tests.service.api.test_quotas import quota, submit
+from tests.service.api.test_refusals import problem
+from tests.service.api.test_runs import HandWorker, worker  # noqa: F401  (a fixture)
 from tests.service.conftest import Pool
 
 TERM = (datetime.now(UTC) + timedelta(days=90)).isoformat()
-OPEN = {"/v1/me", "/v1/queue", "/v1/shares", "/v1/webhooks", "/v1/admin/quotas"}
+OPEN = {
+    "/v1/me",
+    "/v1/queue",
+    "/v1/shares",
+    "/v1/usage",
+    "/v1/webhooks",
+    "/v1/admin/quotas",
+    "/v1/admin/what-if",
+}
 """Paths, and those below them, on which a steward is let in by its scopes."""
 
 
@@ -54,11 +65,6 @@ def steward(pool: Pool, axis: str) -> httpx.AsyncClient:
     assert answer.status_code == 201, answer.text
     assert answer.json().items() >= {"steward_of": "axis", "scopes": ["quotas:read", "quotas:write"]}.items()
     return pool.client(answer.json()["secret"])
-
-
-def edit(pool: Pool, who: httpx.AsyncClient, id: str, change: dict[str, Any], version: int = 1) -> httpx.Response:
-    headers = {"If-Match": f'"{version}"'}
-    return pool.request(who, "PATCH", f"/v1/admin/quotas/{id}", json=change, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +118,112 @@ def test_a_steward_is_told_the_same_of_its_group_of_others_and_of_what_is_not(
     told = set()
     for id in beyond:
         before = pool.get(f"/v1/admin/quotas/{id}", pool.operator)
-        for answer in (pool.get(f"/v1/admin/quotas/{id}", steward), edit(pool, steward, id, {"weight": 9})):
+        for answer in (
+            pool.get(f"/v1/admin/quotas/{id}", steward),
+            edit(pool, steward, id, {"weight": 9}),
+            what_if(pool, steward, quotas=[{"quota": id, "weight": 9}]),
+        ):
             assert answer.status_code == 403
             assert "steward" in answer.json()["detail"]
             assert "below axis" in answer.json()["detail"]
             told.add(re.sub("quota_[0-9a-f]{32}|read|edit", "", answer.json()["detail"]))
         assert pool.get(f"/v1/admin/quotas/{id}", pool.operator).json().get("version") == before.json().get("version")
     assert len(told) == 1
+
+
+def what_if(pool: Pool, who: httpx.AsyncClient, **change: Any) -> httpx.Response:
+    return pool.post("/v1/admin/what-if", who, json=change)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/admin/quotas/document"),
+        ("PUT", "/v1/admin/quotas/document"),
+        ("POST", "/v1/admin/quotas"),
+        ("DELETE", "/v1/admin/quotas/{east}"),
+        ("GET", "/v1/admin/changes"),
+        ("POST", "/v1/admin/changes"),
+        ("GET", "/v1/admin/loans"),
+    ],
+)
+def test_the_document_groups_and_changes_for_later_are_for_operators(
+    pool: Pool, steward: httpx.AsyncClient, method: str, path: str
+) -> None:
+    before = pool.get("/v1/admin/quotas/document", pool.operator)
+    east = quota(pool, "east")["id"]
+    edit_of_its_own = {"change": {"quotas": [{"quota": east, "weight": 2}]}, "at": TERM}
+    body = {"GET": None, "PUT": before.json() | {"groups": {}}, "POST": edit_of_its_own, "DELETE": None}[method]
+    headers = {"If-Match": before.headers["etag"]}
+    answer = pool.request(steward, method, path.format(east=east), json=body, headers=headers)
+    assert answer.status_code == 403, answer.text
+    assert "this steward's key lacks the scope admin:" in answer.json()["detail"]
+    assert pool.get("/v1/admin/quotas/document", pool.operator).headers["etag"] == before.headers["etag"]
+
+
+def test_a_steward_neither_asks_about_nor_moves_what_is_beyond_its_group(
+    pool: Pool, steward: httpx.AsyncClient
+) -> None:
+    document = pool.get("/v1/admin/quotas/document", pool.operator).json()
+    east = quota(pool, "east")["id"]
+    for change in (
+        {"document": document},
+        {"commitment": {"numerator": 1}},
+        {"drain": {"sites": ["local"]}},
+        {"quotas": [{"quota": east, "weight": 2}, {"quota": quota(pool, "west")["id"], "weight": 2}]},
+        *({"quotas": [{"quota": east, "parent": there}]} for there in ("commitment", "guests", "nowhere", "west")),
+    ):
+        assert what_if(pool, steward, **change).status_code == 403, change
+    token = what_if(pool, pool.operator, quotas=[{"quota": east, "parent": "guests"}]).json()["token"]
+    headers = {"If-Match": f'"{quota(pool, "east")["version"]}"', "Worldpool-What-If": token}
+    moved = pool.request(steward, "PATCH", f"/v1/admin/quotas/{east}", json={"parent": "guests"}, headers=headers)
+    assert (moved.status_code, "within axis" in moved.json()["detail"]) == (403, True)
+    assert pool.get("/v1/admin/quotas/document", pool.operator).json() == document
+
+
+def test_a_steward_moves_what_is_below_its_group_within_it(pool: Pool, steward: httpx.AsyncClient, axis: str) -> None:
+    inner = pool.post("/v1/admin/quotas", pool.operator, json={"name": "inner", "parent": "axis"}).json()["id"]
+    for there, id in (("inner", inner), ("axis", axis)):
+        east = quota(pool, "east")
+        answer = edit(pool, steward, east["id"], {"parent": there}, east["version"])
+        assert (answer.status_code, answer.json()["parent"]) == (200, id)
+    assert pool.request(pool.operator, "DELETE", f"/v1/admin/quotas/{inner}").status_code == 204
+
+
+def test_what_a_steward_is_shown_of_a_change_is_what_follows_below_its_group(
+    pool: Pool,
+    steward: httpx.AsyncClient,
+    worker: HandWorker,  # noqa: F811
+) -> None:
+    mine, other = (
+        pool.client(pool.post("/v1/admin/keys", pool.operator, json={"cell": name}).json()["secret"])
+        for name in ("east", "west")
+    )
+    runs = [submit(pool, client) for client in (mine, other)]
+    change = [{"quota": quota(pool, "east")["id"], "state": "hold"}]
+    everything, own = (what_if(pool, who, quotas=change).json() for who in (pool.operator, steward))
+    assert {wait["cell"] for wait in everything["waits"]} == {"east", "west"}
+    assert [wait["cell"] for wait in own["waits"]] == ["east"]
+    assert own["waits"] == [wait for wait in everything["waits"] if wait["cell"] == "east"]
+    assert {node["name"] for node in own["effective"]} <= {"axis", "east"}
+    assert (own["needed"], own["takes"]) == (True, ["holds east"])
+    for client, run in zip((mine, other), runs, strict=True):
+        pool.post(f"{run}:cancel", client)
+
+
+def test_a_group_whose_steward_or_webhook_is_there_is_not_deleted(pool: Pool) -> None:
+    made = pool.post("/v1/admin/quotas", pool.operator, json={"name": "short"}).json()
+    key = appoint(pool, steward_of="short").json()
+    webhook = pool.post("/v1/webhooks", pool.client(key["secret"]), json={"url": "https://example.org/"}).json()["id"]
+
+    def delete() -> httpx.Response:
+        return pool.request(pool.operator, "DELETE", f"/v1/admin/quotas/{made['id']}")
+
+    assert "(webhook, key)" in problem(delete(), 409)["detail"]
+    pool.request(pool.operator, "DELETE", f"/v1/webhooks/{webhook}")
+    assert "(key)" in problem(delete(), 409)["detail"]
+    pool.request(pool.operator, "DELETE", f"/v1/admin/keys/{key['id']}")
+    assert delete().status_code == 204
 
 
 def test_a_steward_who_may_only_read_changes_nothing(pool: Pool, axis: str) -> None:

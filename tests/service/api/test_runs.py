@@ -252,7 +252,10 @@ def test_a_run_waits_with_a_reason_and_a_held_cell_gets_nothing(pool: Pool, work
 
     def hold(state: str) -> None:
         tag = pool.get(path, pool.operator).headers["etag"]
-        answer = pool.request(pool.operator, "PATCH", path, json={"state": state}, headers={"If-Match": tag})
+        change = {"quotas": [{"quota": quota["id"], "state": state}]}
+        token = pool.post("/v1/admin/what-if", pool.operator, json=change).json()["token"]
+        headers = {"If-Match": tag, "Worldpool-What-If": token}
+        answer = pool.request(pool.operator, "PATCH", path, json={"state": state}, headers=headers)
         assert answer.status_code == 200
 
     hold("hold")
@@ -283,7 +286,10 @@ def test_the_commitment_is_an_exact_share_and_each_change_is_an_epoch(pool: Pool
     assert before.json()["capacity_mc"] == 6061
     assert before.json()["limit_mc"] == 33 * 6061 // 100 == 2000
     change = {"numerator": 16}
-    answer = pool.request(pool.operator, "PATCH", path, json=change, headers={"If-Match": before.headers["etag"]})
+    shown = pool.post("/v1/admin/what-if", pool.operator, json={"commitment": change}).json()
+    assert (shown["limit_before_mc"], shown["limit_after_mc"], shown["needed"]) == (2000, 969, True)
+    headers = {"If-Match": before.headers["etag"], "Worldpool-What-If": shown["token"]}
+    answer = pool.request(pool.operator, "PATCH", path, json=change, headers=headers)
     assert answer.json()["limit_mc"] == 16 * 6061 // 100 == 969
     run = submit(pool)
     assert worker.grants() == []

@@ -50,6 +50,9 @@ BODIES: dict[str, list[dict[str, Any]]] = {
     "/v1/admin/keys": [{"cell": "{}"}, {"steward_of": "{}", "expires_at": "2030-01-01T00:00:00Z"}],
     "/v1/admin/sites": [{"name": "{}", "redis_url": "redis://x", "store_url": "file:///x"}],
     "/v1/admin/splits": [{"name": "{}", "rules": []}],
+    "/v1/admin/quotas": [{"name": "x", "parent": "{}"}],
+    "/v1/admin/what-if": [{"quotas": [{"quota": "{}", "weight": 1}]}, {"drain": {"workers": ["{}"]}}],
+    "/v1/admin/changes": [{"change": {"quotas": [{"quota": "{}", "weight": 1}]}, "at": "2030-01-01T00:00:00Z"}],
     "/internal/workers": [{"name": "{}"}],
 }
 """Bodies by path; {} is an identifier. Of other paths `OTHER`."""

@@ -129,7 +129,10 @@ class Scene:
     async def release(self, done: Sequence[Lease]) -> None:
         async with self.sessions.begin() as session:
             now = await clock.now(session)
-            assert all(await leases.end(session, [ending(lease) for lease in done], now=now))
+            answers = await leases.end(session, [ending(lease) for lease in done], now=now)
+            refused = [lease.id for lease, accepted in zip(done, answers, strict=True) if not accepted]
+            states = await session.scalars(select(Lease.state).where(Lease.id.in_(refused)))
+            assert set(states) <= {LeaseState.RELEASED}, "7: a result was refused whose lease is live"
 
     # --- what holds
 
@@ -142,9 +145,8 @@ class Scene:
             bodies = (await session.scalars(select(Outbox.body))).all()
             granted = (await session.scalars(select(Lease.id).where(Lease.state == LeaseState.GRANTED))).all()
             unsent = {contract.Grant(**body).lease_id for body in bodies}
-        sent = {
-            message.lease_id for message in self._waiting(await self._queues())
-        }  # after: first sent, then forgotten
+        # looked at later: a message is sent first and forgotten then
+        sent = {message.lease_id for message in self._waiting(await self._queues())}
         assert set(granted) <= unsent | sent | set(dropped), "a lease of which no worker will hear"
 
     async def _queues(self) -> list[str]:

@@ -9,16 +9,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from service import db
+from service import capacity, clock, db, leases
 from service.embedded.redis import EmbeddedRedis
-from service.scheduler import loop
+from service.errors import Gone
+from service.models import Lease, Site
+from service.scheduler import loop, rounds, snapshot
 from tests.embedded.processes import eventually
 from tests.service.scheduler import struck
 from tests.service.scheduler.scene import Scene
+from workers import contract
 
 ITEMS = 20
 GRANTED_BY = "ALTER TABLE lease ADD COLUMN granted_by text DEFAULT current_setting('application_name')"
@@ -110,6 +114,21 @@ def test_a_second_waits_and_leads_when_the_first_is_killed(database_url: str, br
     asyncio.run(history())
 
 
+@pytest.mark.parametrize(("at_once", "again"), [(3, True), (4, False)])
+def test_a_round_that_fills_the_pool_asks_for_no_other(
+    database_url: str, broker: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch, at_once: int, again: bool
+) -> None:
+    """Of its four slots; it has granted as many as it may at once."""
+    monkeypatch.setattr(snapshot, "MOST_GRANTS", at_once)
+
+    async def round() -> rounds.Round:
+        async with founded(database_url, broker) as scene, scene.sessions.begin() as session:
+            await capacity.lock_root(session)
+            return await rounds.play(session, now=await clock.now(session))
+
+    assert asyncio.run(round()) == rounds.Round(granted=at_once, promised=at_once, again=again)
+
+
 async def wait_for(scene: Scene, expected: dict[object, object]) -> None:
     async with asyncio.timeout(60):
         while await locks(scene) != expected:
@@ -152,3 +171,24 @@ CUT = {
 
 def stopped(process: BaseProcess) -> bool:
     return Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
+def test_a_lease_that_was_seen_before_it_ended_is_not_claimed(database_url: str, broker: EmbeddedRedis) -> None:
+    """What the session knows of it is older than the lock."""
+
+    async def history() -> None:
+        async with founded(database_url, broker) as scene:
+            await loop.step(scene.sessions)
+            async with scene.sessions() as session:
+                lease = (await session.scalars(select(Lease).limit(1))).one()
+                site = (await session.scalars(select(Site))).one()
+                now = await clock.now(session)
+                async with scene.sessions.begin() as other:
+                    ending = leases.Ending(lease_id=lease.id, outcome=leases.Outcome.UNCLAIMED)
+                    assert await leases.end(other, [ending], now=now) == [True]
+                claim = contract.Claim(worker_id=lease.worker_id, fence=lease.fence, attempt=uuid4())
+                with pytest.raises(Gone):
+                    await leases.claim(session, lease.id, claim, site_id=site.id, now=now)
+            await scene.check(dropped=[lease.id])
+
+    asyncio.run(history())

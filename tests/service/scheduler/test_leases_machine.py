@@ -7,9 +7,10 @@ invariant is also seen to fail when the guard behind it is taken out.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
@@ -17,32 +18,35 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import delete, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service import (
+    accounts,
     bootstrap,
     capacity,
     cells,
+    changes,
     claims,
     db,
     departures,
+    edited_tree,
     fleet,
     items,
     leases,
-    quotas,
     runs,
     sites,
     successors,
+    windows,
 )
 from service.api import schemas
 from service.embedded.postgres import EmbeddedPostgres
 from service.errors import Problem
-from service.ids import new_id
-from service.keys import Caller
+from service.ids import new_id, show
 from service.models import (
     COUNTED,
     FINISHED,
+    CapacityEpoch,
     Chunk,
     Commitment,
     Duty,
@@ -53,6 +57,9 @@ from service.models import (
     Run,
     Site,
     UsageSegment,
+    Webhook,
+    WebhookDelivery,
+    WindowAccount,
     Worker,
     WorkerState,
     WorkItem,
@@ -60,13 +67,16 @@ from service.models import (
 from service.scheduler import loop, rounds, snapshot
 from service.scheduler import plan as planning
 from service.scheduler.plan import Plan, Snapshot, plan
+from service.webhooks import Event
+from service.windows import Length, Part, window_of
 from tests.conftest import create_database
+from tests.service.rederive import derive
 from tests.service.scheduler.test_plan import lineage, spare
 from workers import contract
 
 T = TypeVar("T")
 FAST = settings(
-    max_examples=12,
+    max_examples=20,
     stateful_step_count=40,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink such a history takes longer than to read it
@@ -89,6 +99,8 @@ CHUNK = contract.ChunkInfo(
 
 LIMITS = st.none() | st.integers(0, 3).map(lambda slots: slots * 1000)
 FREE = {"state": "active", "borrowing_limit_mc": None, "lending_limit_mc": None, "max_loan_ms": None}
+GROUPS = ("group", "other")
+FREE |= {"window_budget_core_ms": None}
 CHANGES = st.fixed_dictionaries(
     {
         "weight": st.integers(1, 5),
@@ -96,11 +108,14 @@ CHANGES = st.fixed_dictionaries(
         "borrowing_limit_mc": LIMITS,
         "lending_limit_mc": LIMITS,
         "max_loan_ms": st.sampled_from([None, 5, 10]),
+        "window_budget_core_ms": st.sampled_from([None, 0, 2000, 9000, 4_000_000]),
     }
 )
 
 
-COMMITMENTS = st.sampled_from([{"numerator": 10}, {"numerator": 33}, {"min_slots": 1}, {"min_slots": 3}])
+COMMITMENTS = st.sampled_from(
+    [{"numerator": 10}, {"numerator": 33}, {"min_slots": 1}, {"min_slots": 3}, *({"window": each} for each in Length)]
+)
 
 
 MEMORY = st.sampled_from([1, 1, 3000, 6000, 12_000])
@@ -132,8 +147,9 @@ class Debt:
 class Leases(RuleBasedStateMachine):
     postgres: EmbeddedPostgres
     template: str
-    checked: frozenset[int] = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9})
+    checked: frozenset[int] = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
     without_constraints: tuple[str, ...] = ()
+    steps = 0
 
     @initialize(cells=st.integers(1, 3))
     def found(self, cells: int) -> None:
@@ -141,6 +157,8 @@ class Leases(RuleBasedStateMachine):
         self.engine = db.create_engine(self.postgres.url_of(create_database(self.postgres, self.template)), pool_size=2)
         self.sessions = db.sessions(self.engine)
         self.now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+        self.lengths = [(self.now, Length.HOUR)]
+        self.paid_from: dict[int, set[UUID]] = {}
         self.messages: list[contract.Grant] = []
         self.claims: list[tuple[contract.Claim, contract.Item]] = []
         self.releases: list[leases.Ending] = []
@@ -160,11 +178,16 @@ class Leases(RuleBasedStateMachine):
         self.site = await sites.create(session, name="here", redis_url="redis://x", store_url="file:///x")
         self.cells = [(await cells.create(session, name=f"cell-{i}")).id for i in range(count)]
         root = await session.scalar(select(QuotaNode.id).where(QuotaNode.kind == "root"))
-        group = QuotaNode(parent_id=root, name="group", kind="group")
-        session.add(group)
+        group, other = (QuotaNode(parent_id=root, name=name, kind="group") for name in GROUPS)
+        session.add_all([group, other])
         await session.flush()
         grouped = update(QuotaNode).where(QuotaNode.cell_id.in_(self.cells[1:])).values(parent_id=group.id)
         await session.execute(grouped)
+        await session.execute(delete(WindowAccount))  # what came before was at another clock's time
+        unopened = {"window_starts_at": None, "window_ends_at": None, "accrued_at": None}
+        await session.execute(update(Commitment).values(window="hour", **unopened))
+        told = Webhook(node_id=root, url="https://x", events=list(Event), secret=b"", created_by="key")
+        session.add(told)
         await capacity.divide(session, now=self.now)
 
     def do(self, work: Callable[..., Awaitable[T]], *arguments: Any, **named: Any) -> T:
@@ -236,17 +259,37 @@ class Leases(RuleBasedStateMachine):
         self.do(self._edit, which, change)
 
     async def _edit(self, session: AsyncSession, which: int, change: dict[str, Any]) -> None:
-        await capacity.lock_root(session)
-        ids = (await session.scalars(select(QuotaNode.id).where(QuotaNode.kind != "root").order_by(QuotaNode.id))).all()
-        edited = update(QuotaNode).where(QuotaNode.id == ids[which % len(ids)])
-        await session.execute(edited.values(**change))
-        await capacity.divide(session, now=self.now)
+        found = await self._quotas(session)
+        await self._change(session, {found[which % len(found)]: change})
 
     async def _free(self, session: AsyncSession) -> None:
         """Take back all that was edited of quotas."""
-        await capacity.lock_root(session)
-        await session.execute(update(QuotaNode).where(QuotaNode.kind != "root").values(**FREE))
-        await capacity.divide(session, now=self.now)
+        await self._change(session, dict.fromkeys(await self._quotas(session), FREE))
+
+    async def _quotas(self, session: AsyncSession) -> Sequence[UUID]:
+        return (
+            await session.scalars(select(QuotaNode.id).where(QuotaNode.kind != "root").order_by(QuotaNode.id))
+        ).all()
+
+    async def _change(self, session: AsyncSession, edits: Mapping[UUID, dict[str, Any]]) -> None:
+        wanted = [{"quota": show("quota", node), **change} for node, change in edits.items()]
+        request = schemas.QuotaChange.model_validate({"quotas": wanted})
+        await changes.apply(session, request, by="an operator", now=self.now)
+
+    @rule(cell=st.integers(0, 2), where=st.sampled_from(["commitment", *GROUPS]))
+    def move_a_cell(self, cell: int, where: str) -> None:
+        """With whatever runs of it."""
+        self.do(self._move, self.cells[cell % len(self.cells)], where)
+
+    @rule(below=st.booleans())
+    def move_a_group(self, below: bool) -> None:
+        """One group below the other, or beside it again."""
+        self.do(self._move, None, GROUPS[0] if below else "commitment")
+
+    async def _move(self, session: AsyncSession, cell: UUID | None, where: str) -> None:
+        which = QuotaNode.cell_id == cell if cell else QuotaNode.name == GROUPS[1]
+        id = (await session.scalars(select(QuotaNode.id).where(which))).one()
+        await self._change(session, {id: {"parent": where}})
 
     @rule(which=st.integers(0, 9))
     def drain(self, which: int) -> None:
@@ -287,16 +330,15 @@ class Leases(RuleBasedStateMachine):
         await departures.ask_site(session, await _get(session, Site, self.site.id), duty, now=self.now)
 
     @rule(change=COMMITMENTS)
-    def edit_the_commitment(self, change: dict[str, int]) -> None:
+    def edit_the_commitment(self, change: dict[str, Any]) -> None:
         self.do(self._edit_commitment, change)
 
-    async def _edit_commitment(self, session: AsyncSession, change: dict[str, int]) -> None:
-        await capacity.lock_root(session)
-        row = await capacity.commitment(session)
+    async def _edit_commitment(self, session: AsyncSession, change: dict[str, Any]) -> None:
         until = {"min_slots_until": self.now + timedelta(seconds=9)} if "min_slots" in change else {}
-        caller = Caller(new_id(), None, None, None, frozenset(), None)
-        request = schemas.CommitmentPatch.model_validate(change | until)
-        await quotas.change_commitment(session, caller, request, version=row.version, now=self.now)
+        wanted = schemas.QuotaChange(commitment=schemas.CommitmentPatch.model_validate(change | until))
+        for edit in await changes.apply(session, wanted, by="an operator", now=self.now):
+            if "window" in edit.changed:
+                self.lengths.append((self.now, change["window"]))
 
     @rule(which=st.integers(0, 9))
     def leave(self, which: int) -> None:
@@ -313,6 +355,7 @@ class Leases(RuleBasedStateMachine):
 
     async def _grant(self, session: AsyncSession, fresh: bool) -> None:
         await capacity.lock_root(session)
+        await accounts.open_window(session, await capacity.commitment(session), now=self.now)
         seen, decided = await rounds.decide(session, now=self.now)
         whole = plan(await snapshot.read(session, now=self.now, most=10_000))
         assert decided.grants == whole.grants, "19: a plan of few items of each cell is not that of all"
@@ -346,6 +389,32 @@ class Leases(RuleBasedStateMachine):
             for node in (node for lease in new for node in lineage(nodes, lease.node_id)):
                 limit = 0 if node.parent is None else node.borrowing_limit_mc
                 assert limit is None or spare(nodes, node.id) >= -limit, "3: beyond a borrowing limit after a grant"
+        if 12 in self.checked:
+            await self._check_budgets(session, {lease.node_id for lease in new})
+
+    async def _check_budgets(self, session: AsyncSession, leaves: set[UUID]) -> None:
+        nodes = (await session.execute(select(QuotaNode).execution_options(populate_existing=True))).scalars().all()
+        live = (await session.execute(select(Lease).where(Lease.state != LeaseState.RELEASED))).scalars().all()
+        segments = (await session.execute(select(UsageSegment))).scalars().all()
+        self._note_budgets(nodes, segments)
+        found = (await session.execute(select(WindowAccount))).scalars().all()
+        open_ = {each.node_id: each for each in found if each.starts_at <= self.now < each.ends_at}
+        above = {leaf: _ancestry(nodes, node) for leaf in leaves for node in nodes if node.id == leaf}
+        for node in (node for node in nodes if node.id in set().union(*above.values())):
+            if node.window_budget_core_ms is None:
+                continue
+            below = {each.id for each in nodes if node.id in _ancestry(nodes, each)}
+            reserved = sum(lease.estimate_ms * lease.mc // 1000 for lease in live if lease.node_id in below)
+            account = open_[node.id]
+            settled = sum(
+                segment.core_ms
+                for segment in segments
+                if node.id in self.paid_from[segment.id]
+                and segment.payer == "cell"
+                and account.starts_at <= segment.started_at < account.ends_at
+            )
+            used = account.debt_core_ms + settled + reserved
+            assert used <= node.window_budget_core_ms, "12: beyond a window's budget after a grant"
 
     @rule(which=st.integers(0, 99))
     def claim(self, which: int) -> None:
@@ -442,7 +511,7 @@ class Leases(RuleBasedStateMachine):
         self.messages += [message for message in told if message not in self.messages]
         return found.get(ending.lease_id)
 
-    @rule(seconds=st.sampled_from([1, 6, 20]), accepting=st.booleans())
+    @rule(seconds=st.sampled_from([1, 6, 20, 1801, 9001, 10**6]), accepting=st.booleans())
     def time_passes(self, seconds: int, accepting: bool) -> None:
         self.pass_time(seconds)
         if self.debt:
@@ -468,6 +537,7 @@ class Leases(RuleBasedStateMachine):
     @invariant()
     def invariants_hold(self) -> None:
         if hasattr(self, "sessions"):
+            type(self).steps += 1
             self.do(self._check)
             self.swept = False
 
@@ -481,6 +551,8 @@ class Leases(RuleBasedStateMachine):
                 below = {each.id for each in nodes if node.id in _ancestry(nodes, each)}
                 held = sum(lease.mc for lease in live if lease.node_id in below)
                 assert node.used_mc == held, "4: a counter differs from the live leases"
+                estimates = sum(lease.estimate_ms * lease.mc // 1000 for lease in live if lease.node_id in below)
+                assert node.reserved_core_ms == estimates, "4: a reserve differs from the estimates of the live leases"
         if 6 in self.checked:
             assert all(node.used_mc >= 0 for node in nodes), "6: a counter is negative"
         if 7 in self.checked:
@@ -492,8 +564,105 @@ class Leases(RuleBasedStateMachine):
                     assert self.terminal.get(lease.id, ended) == ended, "5: a lease ended twice"
                 self.terminal[lease.id] = ended
         if 5 in self.checked:
-            segments = await session.scalar(select(func.count()).select_from(UsageSegment))
-            assert segments == len(found) - len(live), "5: a lease was settled twice, or not"
+            firsts = select(func.count()).select_from(UsageSegment).join(Lease, Lease.id == UsageSegment.lease_id)
+            settled = await session.scalar(firsts.where(UsageSegment.started_at == Lease.granted_at))
+            assert settled == len(found) - len(live), "5: a lease was settled twice, or not"
+        if 10 in self.checked:
+            await self._check_segments(session, nodes, [lease for lease in found if lease not in live])
+        if 11 in self.checked:
+            await self._check_ceiling(session)
+        if 12 in self.checked:
+            await self._check_told(session)
+
+    async def _check_segments(self, session: AsyncSession, nodes: Sequence[QuotaNode], over: Sequence[Lease]) -> None:
+        query = select(UsageSegment).order_by(UsageSegment.lease_id, UsageSegment.started_at)
+        segments = (await session.execute(query)).scalars().all()
+        self._note_budgets(nodes, segments)
+        found = (await session.execute(select(WindowAccount).order_by(WindowAccount.starts_at))).scalars().all()
+        ends = {each.starts_at: each.ends_at for each in found}
+        for lease in over:
+            own = [segment for segment in segments if segment.lease_id == lease.id]
+            edges = [lease.granted_at, *(segment.ended_at for segment in own)]
+            assert own, "10: a lease has no segment"
+            assert [segment.started_at for segment in own] == edges[:-1], "10: segments of a lease leave a gap"
+            assert edges[-1] == lease.released_at, "10: segments do not cover their lease"
+            for segment in own:
+                starts_at = segment.window_starts_at
+                assert starts_at <= segment.started_at, "10: a segment begins before its window"
+                assert segment.ended_at <= ends[starts_at], "10: a segment goes on after its window"
+                ms = (segment.ended_at - segment.started_at) // timedelta(milliseconds=1)
+                assert segment.core_ms == ms * segment.mc // 1000, "10: a segment is not what it occupied"
+        for node in nodes:
+            below = {each.id for each in nodes if node.id in _ancestry(nodes, each)}
+            paid = [segment for segment in segments if segment.node_id in below and segment.payer == "cell"]
+            assert node.used_core_ms == sum(segment.core_ms for segment in paid), "10: leaves do not sum to the root"
+            own_accounts = [each for each in found if each.node_id == node.id]
+            for account in own_accounts:
+                charged = (s for s in segments if s.payer == "cell" and node.id in self.paid_from[s.id])
+                settled = sum(s.core_ms for s in charged if s.window_starts_at == account.starts_at)
+                assert account.settled_core_ms == settled, "10: an account differs from its segments"
+            self._check_debts(own_accounts)
+
+    def _note_budgets(self, nodes: Sequence[QuotaNode], segments: Sequence[UsageSegment]) -> None:
+        """A segment is paid from the budgets of what its cell was below when its lease ended; there it stays."""
+        above = {node.id: _ancestry(nodes, node) for node in nodes}
+        for segment in segments:
+            self.paid_from.setdefault(segment.id, set(above[segment.node_id]))
+
+    def _check_debts(self, own: Sequence[WindowAccount]) -> None:
+        """What is beyond a window's budget, and nothing else, is owed in the next, through windows without accounts
+        too."""
+        owed = 0
+        for account, after in pairwise([*own, None]):
+            assert account is not None
+            assert account.debt_core_ms == owed, "10: a debt is not what was left of it"
+            if after is None:
+                break
+            assert account.ends_at <= after.starts_at, "10: windows overlap"
+            budget = account.budget_core_ms
+            idle = self._idle(account.ends_at, after.starts_at)
+            for _ in range(1 + idle):
+                owed = 0 if budget is None else max(0, owed + account.settled_core_ms - budget)
+                account = WindowAccount(settled_core_ms=0)
+
+    def _idle(self, since: datetime, until: datetime) -> int:
+        """Windows without accounts in between, of the length that was set before they began."""
+        length = [length for at, length in self.lengths if at < since][-1]
+        count = 0
+        while since < until:
+            since = window_of(length, since).ends_at
+            count += 1
+        return count
+
+    async def _check_told(self, session: AsyncSession) -> None:
+        """Webhooks: of each window in which a budget was nearly spent, and spent, and once of each."""
+        accounts = (await session.scalars(select(WindowAccount))).all()
+        row = await capacity.commitment(session)
+        for account in accounts:
+            used, budget = account.debt_core_ms + account.settled_core_ms, account.budget_core_ms
+            if account.starts_at == row.window_starts_at and budget is not None and used:
+                assert used < 0.8 * budget or account.nearly_spent_at, "12: a budget is nearly spent, nobody is told"
+                assert used < budget or account.spent_at, "12: a budget is spent, nobody is told"
+        for event, count in (
+            (Event.BUDGET_NEARLY_SPENT, sum(account.nearly_spent_at is not None for account in accounts)),
+            (Event.BUDGET_SPENT, sum(account.spent_at is not None for account in accounts)),
+        ):
+            promised = select(func.count()).select_from(WebhookDelivery).where(WebhookDelivery.event == event)
+            assert await session.scalar(promised) == count, "12: of a window's budget is told twice, or not"
+
+    async def _check_ceiling(self, session: AsyncSession) -> None:
+        epochs = [vars(epoch) for epoch in await session.scalars(select(CapacityEpoch).order_by(CapacityEpoch.epoch))]
+        fell = any(after["limit_mc"] < before["limit_mc"] for before, after in pairwise(epochs))
+        leases = (await session.scalars(select(Lease))).all()
+        root = select(WindowAccount).join(QuotaNode, QuotaNode.id == WindowAccount.node_id)
+        for account in await session.scalars(root.where(QuotaNode.kind == "root")):
+            start, end = account.starts_at, max(min(account.ends_at, self.now), account.starts_at)
+            spans = [(max(each.granted_at, start), min(each.released_at or end, end), each.mc) for each in leases]
+            held = [{"started_at": a, "ended_at": b, "mc": mc, "core_ms": 0} for a, b, mc in spans if a < b]
+            found = derive(held, epochs, start, end)
+            assert fell or not found["overage_core_ms"], "11: in use beyond the limit, and no capacity was lost"
+            limit = found["entitled_core_ms"] + found["overage_core_ms"]
+            assert account.settled_core_ms <= limit, "11: more was settled than the commitment was"
 
     async def _check_debt(self, session: AsyncSession) -> None:
         """Follows what is lost without a plan, step by step; departures that were planned are no such loss."""
@@ -590,12 +759,13 @@ async def _granted(session: AsyncSession) -> list[Lease]:
 
 async def _dump(session: AsyncSession) -> list[list[tuple[Any, ...]]]:
     """All that a message could change; decayed use is left out, which time changes by itself."""
-    tables: list[Any] = [Lease, WorkItem, Run, Chunk, UsageSegment, Worker, Site]
+    tables: list[Any] = [Lease, WorkItem, Run, Chunk, UsageSegment, WindowAccount, WebhookDelivery, Worker, Site]
     content = []
     for table in tables:
         key = table.__table__.primary_key.columns
         content.append([tuple(row) for row in await session.execute(select(*table.__table__.columns).order_by(*key))])
-    nodes = select(QuotaNode.id, QuotaNode.used_mc, QuotaNode.used_core_ms).order_by(QuotaNode.id)
+    counters = QuotaNode.used_mc, QuotaNode.reserved_core_ms, QuotaNode.used_core_ms
+    nodes = select(QuotaNode.id, *counters).order_by(QuotaNode.id)
     return [*content, [tuple(row) for row in await session.execute(nodes)]]
 
 
@@ -608,8 +778,14 @@ def machine(postgres: EmbeddedPostgres, migrated: str) -> Iterator[type[Leases]]
     return Machine
 
 
+def run(machine: type[Leases], steps: int) -> None:
+    """Histories until what must hold was checked after so many steps in all."""
+    while machine.steps < steps:
+        run_state_machine_as_test(machine, settings=FAST)
+
+
 def test_any_history_keeps_the_invariants(machine: type[Leases]) -> None:
-    run_state_machine_as_test(machine, settings=FAST)
+    run(machine, 2000)
 
 
 # --- each invariant fails when its guard is taken out
@@ -621,6 +797,8 @@ UNDER_LIMIT = "AND (n.parent_id IS NOT NULL OR (n.used_mc + v.mc <= :limit AND n
 def without_commitment_check(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     patch.setattr(planning.Tree, "refuses", lambda *_, **__: None)
     patch.setattr(planning.Tree, "closed", lambda *_: None)
+    patch.setattr(planning.Tree, "room_mc", 10**9)
+    patch.setattr(planning.Placement, "full", False)
     patch.setattr(
         leases,
         "_OCCUPY",
@@ -680,11 +858,24 @@ def without_counting_out(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     return ()
 
 
+def without_carrying_counters(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(edited_tree.EditedTree, "_carry_counters", lambda _: None)
+    return ()
+
+
+def moved_while_it_runs(m: Leases) -> None:
+    m.submit(0, 2)
+    m.join(2, 0)
+    m.grant(fresh=True)
+    m.move_a_cell(0, "group")
+
+
 def without_the_gate(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     patch.setattr(leases, "_GATE", _edited(leases._GATE, "AND l.state <> 'released'", ""))
     return (
         "ALTER TABLE chunk DROP CONSTRAINT uq_chunk_item_id",
         "ALTER TABLE quota_node DROP CONSTRAINT ck_quota_node_used_not_negative",
+        "ALTER TABLE quota_node DROP CONSTRAINT ck_quota_node_reserved_not_negative",
     )
 
 
@@ -771,6 +962,65 @@ def without_knowing_attempts(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
     return ()
 
 
+def without_cutting_at_windows(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(windows, "parts", lambda spans, start, end: [Part(spans[0], start, end)])
+    return ()
+
+
+def without_carrying_what_comes_late(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(accounts, "_CARRY", text("SELECT 1"))
+    return ()
+
+
+def without_debts(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(
+        accounts, "_OPEN", _edited(accounts._OPEN, "greatest(0, a.debt_core_ms", "greatest(0, 0 * a.debt_core_ms")
+    )
+    return ()
+
+
+def without_counting_windows_in_which_nothing_was(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(accounts, "_OPEN", _edited(accounts._OPEN, "CAST(:windows AS numeric)", "sign(:windows)"))
+    return ()
+
+
+def without_counting_up_to_the_root(patch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    patch.setattr(accounts, "_SETTLE", _edited(accounts._SETTLE, "n.id = v.id", "n.id = v.id AND n.kind <> 'root'"))
+    return ()
+
+
+def across_windows(m: Leases) -> None:
+    """A lease begins in one window and ends in the next, whose accounts are open by then."""
+    m.edit_a_quota(1, {"window_budget_core_ms": 2000})
+    m.submit(0, 2)
+    m.pass_time(3590)
+    m.join(1, 0)
+    m.grant(fresh=True)
+    m.claim(0)
+    m.pass_time(20)
+    m.edit_a_quota(1, {"weight": 2})
+    m.release(0, "done", wrong=False)
+
+
+def in_debt(m: Leases) -> None:
+    """The debt of a window is larger than the budgets of some to come."""
+    across_windows(m)
+    m.pass_time(3 * 3600)
+    m.edit_a_quota(1, {"weight": 1})
+
+
+def beyond_its_budget(m: Leases) -> None:
+    m.edit_a_quota(1, {"window_budget_core_ms": 3000})
+    m.submit(0, 3)
+    m.join(3, 0)
+    m.grant(fresh=True)
+
+
+def too_many_for_a_while(m: Leases) -> None:
+    too_many_grants(m)
+    m.pass_time(1)
+
+
 def done(m: Leases) -> None:
     m.submit(0, 3)
     m.join(3, 0)
@@ -835,6 +1085,7 @@ def lost(m: Leases) -> None:
         (2, without_commitment_check, granted_in_debt),
         (3, without_borrowing_limits, beyond_its_nominal),
         (4, without_counting_out, done),
+        (4, without_carrying_counters, moved_while_it_runs),
         (5, without_the_gate, ended_twice),
         (6, without_the_gate, ended_twice),
         (7, without_taking_items_once, granted_from_an_old_snapshot),
@@ -843,6 +1094,13 @@ def lost(m: Leases) -> None:
         (8, attempts_are(lambda: UUID(int=0)), delivered_again),
         (8, without_knowing_attempts, gone_on_again),
         (9, without_queueing_again, lost),
+        (10, without_cutting_at_windows, across_windows),
+        (10, without_carrying_what_comes_late, across_windows),
+        (10, without_counting_up_to_the_root, across_windows),
+        (10, without_debts, in_debt),
+        (10, without_counting_windows_in_which_nothing_was, in_debt),
+        (11, without_commitment_check, too_many_for_a_while),
+        (12, without_borrowing_limits, beyond_its_budget),
         (19, without_looking_for_what_fits, small_behind_many_that_fit_no_worker),
         (19, without_looking_deeper, more_starts_than_are_read_at_first),
     ],
@@ -859,6 +1117,73 @@ def test_an_invariant_fails_without_its_guard_and_holds_with_it(
     machine.without_constraints = take_out(monkeypatch)
     with pytest.raises(AssertionError, match=rf"^{number}: "):
         replay(machine, history)
+
+
+def test_a_budget_that_is_edited_holds_from_the_open_window_on(machine: type[Leases]) -> None:
+    """The window that it was spent in is over, but no transaction has noticed yet: its debt stays."""
+    m = machine()
+    m.found(cells=1)
+    m.checked = frozenset({10})
+    m.edit_a_quota(1, {"window_budget_core_ms": 2000})
+    delivered(m)
+    m.pass_time(10)
+    m.release(0, "done", wrong=False)
+    m.pass_time(3600)
+    m.edit_a_quota(1, {"window_budget_core_ms": 50_000})
+    accounts = m.do(_accounts)
+    assert [(each.budget_core_ms, each.debt_core_ms) for each in accounts] == [(2000, 0), (50_000, 8000)]
+    m.teardown()
+
+
+def test_webhooks_are_told_of_a_budget_at_80_and_at_100_percent_once_in_each_window(machine: type[Leases]) -> None:
+    m = machine()
+    m.found(cells=1)
+    m.edit_a_quota(1, {"window_budget_core_ms": 10_000})
+    m.submit(0, 9)
+    m.join(1, 0)
+
+    def work(seconds: int) -> list[str]:
+        m.grant(fresh=True)
+        m.do(rounds.play, now=m.now)  # the next item is refused; what runs may yet give back of its estimate
+        m.claim(-1)
+        m.pass_time(seconds)
+        m.release(-1, "done", wrong=False)
+        m.invariants_hold()
+        return m.do(_told)
+
+    nearly, spent = "budget.nearly_spent", "budget.spent"
+    assert work(7) == []
+    assert work(1) == [nearly]
+    assert work(1) == [nearly]
+    m.do(rounds.play, now=m.now)
+    assert m.do(_told) == [nearly, spent], "what is left, 1 s, holds no item"
+    m.edit_a_quota(1, {"window_budget_core_ms": 12_000})
+    assert work(3) == [nearly, spent], "each once, whatever is edited"
+    m.pass_time(3600)
+    assert work(22) == [nearly, spent] * 2, "at once, where one item takes more"
+    m.pass_time(3600)
+    m.do(_open_window, m.now)
+    assert m.do(_told) == [nearly, spent] * 2 + [nearly], "10 s of 12 are a debt, which counts"
+    m.edit_a_quota(1, {"window_budget_core_ms": 9_000})
+    assert m.do(_told) == [nearly, spent] * 3, "an edit may make it too small"
+    m.do(AsyncSession.execute, delete(WebhookDelivery))  # as months do, before the window ends
+    m.edit_a_quota(1, {"window_budget_core_ms": 8_000})
+    assert m.do(_told) == []
+    m.teardown()
+
+
+async def _open_window(session: AsyncSession, now: datetime) -> None:
+    await accounts.open_window(session, await capacity.commitment(session), now=now)
+
+
+async def _told(session: AsyncSession) -> list[str]:
+    query = select(WebhookDelivery.event).order_by(WebhookDelivery.created_at, WebhookDelivery.event)
+    return [*await session.scalars(query.where(WebhookDelivery.event.startswith("budget.")))]
+
+
+async def _accounts(session: AsyncSession) -> list[WindowAccount]:
+    query = select(WindowAccount).where(WindowAccount.budget_core_ms.is_not(None)).order_by(WindowAccount.starts_at)
+    return list((await session.scalars(query)).all())
 
 
 def replay(machine: type[Leases], history: Callable[[Leases], None]) -> None:

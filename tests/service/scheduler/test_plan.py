@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from uuid import UUID
 
@@ -260,8 +261,10 @@ def test_a_plan_depends_on_the_snapshot_alone_and_not_on_the_order_of_its_parts(
 ) -> None:
     root, *others = snapshot.nodes
     luck.shuffle(others)
+    before = deepcopy(snapshot)
     again = plan(replace(snapshot, nodes=[root, *others]))
     assert again == plan(snapshot)
+    assert snapshot == before
 
 
 @given(snapshots())
@@ -287,12 +290,18 @@ def placeable(snapshot: Snapshot, decided: Plan, memory_mb: int) -> bool:
     return False
 
 
-@given(snapshots())
-def test_with_free_room_no_admissible_item_waits_but_for_a_claim(snapshot: Snapshot) -> None:
+@given(snapshots(), st.booleans())
+def test_with_free_room_no_admissible_item_waits_but_for_a_claim(snapshot: Snapshot, stale: bool) -> None:
+    if stale:
+        snapshot = replace(snapshot, stale={item.leaf for item in snapshot.pending})
     decided = plan(snapshot)
     *_, (nodes, _, _) = states(snapshot, decided)
     granted = {g.item for g in decided.grants}
-    if decided.claims or snapshot.nodes[0].used_mc > snapshot.limit_mc or snapshot.limit_mc < 1000:
+    if (
+        set(decided.claims) - set(snapshot.stale)
+        or snapshot.nodes[0].used_mc > snapshot.limit_mc
+        or snapshot.limit_mc < 1000
+    ):
         return
     for item in snapshot.pending:
         if item.id not in granted and allowed(nodes, item.leaf, item.shape, snapshot.limit_mc):
@@ -304,12 +313,13 @@ def test_whoever_is_entitled_and_finds_no_room_claims_it(snapshot: Snapshot) -> 
     decided = plan(snapshot)
     *_, (nodes, _, _) = states(snapshot, decided)
     for leaf, claim in decided.claims.items():
-        assert entitled(nodes, leaf, claim.shape.mc * claim.items)
+        assert entitled(nodes, leaf, claim.mc) or not claim.entitled
         assert decided.parked[leaf, claim.shape].reason in {
             Reason.COMMITMENT_FULL,
             Reason.NOTHING_LENT,
             Reason.NO_FREE_SLOT,
             Reason.NO_FREE_MEMORY,
+            *([] if claim.entitled else [Reason.ROOM_CLAIMED]),
         }
     for (leaf, shape), wait in decided.parked.items():
         full = wait.reason in {Reason.COMMITMENT_FULL, Reason.NO_FREE_SLOT}
@@ -337,8 +347,9 @@ def test_grants_of_one_round_are_charged_so_that_equal_cells_alternate() -> None
 
 @given(snapshots(), st.integers(0, 8), st.integers(1, 3))
 def test_a_larger_nominal_never_delays_a_cell(snapshot: Snapshot, which: int, more: int) -> None:
-    """Of items of one shape, where the pool has slots that are nobody's nominal."""
-    root, *others = snapshot.nodes
+    """Of items of one shape, where the pool has slots that are nobody's nominal and all is lent: what is lent to nobody
+    and is already with others is given back first."""
+    root, *others = (replace(node, lending_limit_mc=None) for node in snapshot.nodes)
     root = replace(root, nominal_mc=root.nominal_mc + 1000 * more)
     pending = [replace(item, shape=SMALL) for item in snapshot.pending]
     leaves = [node for node in others if node.name.startswith("cell")]
@@ -405,13 +416,40 @@ def test_a_claim_keeps_room_for_a_large_item_that_borrowers_would_take_piece_by_
     assert [g.leaf for g in late.grants] == [borrower.id]
 
 
+def test_the_first_in_turn_keeps_what_is_free_when_others_would_take_it_piece_by_piece() -> None:
+    first, second, third = cell(1), cell(2, used=1, usage_core_ms=10.0), cell(3, usage_core_ms=20.0)
+    large = Shape(2000, 1024, 2000, 60_000)
+    snapshot = pool([first, second, third], {1: 1, 2: 1, 3: 1}, slots=2)
+    pending = [replace(item, shape=large if item.leaf != third.id else SMALL) for item in snapshot.pending]
+    decided = plan(replace(snapshot, pending=pending, loans=[Loan(UUID(int=10), second.id, 1000)], most_recalls=1))
+    assert not decided.grants
+    assert not decided.recalls  # nothing is asked back for whoever only borrows
+    assert decided.claims == {first.id: Claim(large, 1, entitled=False)}
+    assert decided.waits[third.id].reason == Reason.ROOM_CLAIMED
+    late = plan(replace(snapshot, pending=pending, stale={first.id, second.id}))
+    assert [g.leaf for g in late.grants] == [third.id]
+    never = replace(snapshot, pending=[replace(p, shape=Shape(3000, 1, 1, 1)) for p in pending[:2]] + pending[2:])
+    assert [g.leaf for g in plan(never).grants] == [third.id]
+
+
+def test_only_one_leaf_keeps_room_that_it_would_borrow() -> None:
+    first, second, third = cell(1), cell(2, usage_core_ms=10.0), cell(3, usage_core_ms=20.0)
+    large = Shape(1000, 8000, 2000, 60_000)
+    snapshot = pool([first, second, third], {1: 1, 2: 1, 3: 4}, slots=4)
+    pending = [replace(item, shape=large if item.leaf != third.id else SMALL) for item in snapshot.pending]
+    workers = [Slots(UUID(int=7), 2, 7000, 8000), Slots(UUID(int=8), 4, 6000, 6000)]
+    decided = plan(replace(snapshot, pending=pending, workers=workers))
+    assert decided.claims == {first.id: Claim(large, 1, entitled=False)}
+    assert [grant.leaf for grant in decided.grants] == [third.id] * 3
+
+
 def test_a_claim_keeps_memory_where_it_will_fit_soonest_and_nowhere_else() -> None:
     owner, borrower = cell(1, nominal=2), cell(2)
     snapshot = pool([owner, borrower], {1: 1, 2: 4}, slots=4)
     pending = [replace(snapshot.pending[0], shape=Shape(1000, 8000, 2000, 60_000)), *snapshot.pending[1:]]
     full, other = Slots(UUID(int=7), 2, 7000, 8000), Slots(UUID(int=8), 2, 4000, 4000)
     decided = plan(replace(snapshot, pending=pending, workers=[full, other]))
-    assert decided.claims == {owner.id: Claim(pending[0].shape, 1)}
+    assert decided.claims[owner.id] == Claim(pending[0].shape, 1)
     assert [(g.leaf, g.worker) for g in decided.grants] == [(borrower.id, other.worker)] * 2
 
 
@@ -478,6 +516,32 @@ def test_what_cannot_start_keeps_nothing_behind_it_from_starting() -> None:
     assert few.short == {UUID(int=1)}
     line.append(Pending(UUID(int=9), UUID(int=1), small))
     assert [grant.item for grant in plan(replace(snapshot, pending=line)).grants] == [UUID(int=9)]
+
+
+@given(snapshots(), st.integers(0, 3))
+def test_without_reasons_the_same_is_decided(snapshot: Snapshot, first: int) -> None:
+    more = {item.leaf for item in snapshot.pending[:first]}
+    snapshot = replace(snapshot, more=more)
+    quick, whole = plan(snapshot, reasons=False), plan(snapshot)
+    assert quick == replace(whole, waits={}, parked=quick.parked)
+    assert quick.parked.items() <= whole.parked.items()
+
+
+def test_an_owner_claims_room_where_nothing_is_free_and_no_reason_is_asked_for() -> None:
+    snapshot = pool([cell(1, nominal=1), cell(2, nominal=1, used=2)], {1: 1, 2: 1}, slots=2)
+    assert plan(snapshot, reasons=False).claims == plan(snapshot).claims == {cell(1).id: Claim(SMALL, 1)}
+
+
+def test_nobody_is_asked_back_for_what_is_lent_to_it_only_now() -> None:
+    owner, other = cell(1, nominal=1), cell(2, nominal=2, used=2)
+    snapshot = pool([owner, other], {1: 1, 2: 1}, slots=5)
+    pending = [replace(snapshot.pending[0], shape=Shape(1000, 8000, 2000, 60_000)), snapshot.pending[1]]
+    workers = [Slots(UUID(int=7), 2, 7000, 8000), Slots(UUID(int=8), 2, 4000, 4000)]
+    loans = [Loan(UUID(int=20), other.id, 1000)]
+    decided = plan(replace(snapshot, pending=pending, workers=workers, loans=loans, most_recalls=1))
+    assert [grant.leaf for grant in decided.grants] == [other.id]
+    assert owner.id in decided.claims
+    assert not decided.recalls
 
 
 @given(snapshots())

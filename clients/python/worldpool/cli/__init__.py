@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from worldpool._version import __version__
-from worldpool.cli import _admin, _envs, _policies, _queue, _runs, _splits, _subsets, _tables, _webhooks
+from worldpool.cli import _admin, _envs, _policies, _queue, _runs, _splits, _subsets, _tables, _usage, _webhooks
 from worldpool.cli._output import EXIT_CODES, INTERRUPTED, PROBLEM, USAGE, Json, exit_code, show_record
 from worldpool.errors import WorldpoolError
 
@@ -34,9 +34,12 @@ app.command()(_queue.queue)
 app.command()(_queue.share)
 
 
+app.command("usage")(_usage.usage)
+
+
 @app.command()
-def usage(json: Json = False) -> None:
-    """What this key's cell may use and uses.
+def me(json: Json = False) -> None:
+    """What this key's cell may use now, and uses.
 
     1,000 mc (millicores) are one core; 1,000 core_ms are one core for one second.
     decayed_core_ms is use that fades with time; it orders the cells that wait.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json as jsonlib
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
 from worldpool._client import Client
 from worldpool._resources import Sites, Workers
-from worldpool.cli import _envs
-from worldpool.cli._output import Json, Limit, show_list, show_record
+from worldpool.cli import _envs, _quotas, _usage
+from worldpool.cli._output import Json, Limit, note, pairs, show_list, show_record
+from worldpool.cli._quotas import Reason, Yes, agree
 
 app = typer.Typer(
     help="For operators: cells, keys, quotas, the commitment, sites and workers; cordon and drain.",
@@ -19,25 +20,23 @@ app = typer.Typer(
 )
 cells = typer.Typer(help="Teams.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
-quotas = typer.Typer(help="The entitlement tree.", no_args_is_help=True)
 commitment = typer.Typer(help="The share of the pool that is committed.", no_args_is_help=True)
 sites = typer.Typer(help="Members of the federation.", no_args_is_help=True)
 workers = typer.Typer(help="Worker processes.", no_args_is_help=True)
 splits = typer.Typer(help="What is held out of training, and who has looked at it.", no_args_is_help=True)
-audit = typer.Typer(help="What operators changed.", no_args_is_help=True)
 for name, group in (
     ("cells", cells),
     ("keys", keys),
-    ("quotas", quotas),
+    ("quota", _quotas.app),
     ("commitment", commitment),
     ("sites", sites),
     ("workers", workers),
     ("splits", splits),
-    ("audit", audit),
 ):
     app.add_typer(group, name=name)
-
-QuotaId = Annotated[str, typer.Argument(help="A node's id.")]
+app.command()(_quotas.hold)
+app.command()(_quotas.release)
+app.command("statement")(_usage.statement)
 
 
 MOMENT = "such as 2027-01-31T18:00:00Z"
@@ -69,11 +68,12 @@ def create_cell(
     name: str,
     weight: Annotated[int, typer.Option(help="Share among its siblings.")] = 1,
     group: Annotated[str | None, typer.Option(help="A group's name or id, such as guests.")] = None,
+    reason: Reason = None,
     json: Json = False,
 ) -> None:
     """Add a team. It needs a key as well: `admin keys create --cell NAME`."""
     with _pool() as pool:
-        show_record(pool.admin.cells.create(name=name, weight=weight, group=group), json=json)
+        show_record(pool.admin.cells.create(name=name, weight=weight, group=group, reason=reason), json=json)
 
 
 @keys.command("list")
@@ -91,10 +91,14 @@ def create_key(
     steward_of: Annotated[str | None, typer.Option(help="A group's name or id, for who divides it.")] = None,
     scope: Annotated[list[str] | None, typer.Option(help="Default: all that fit the owner; repeat for more.")] = None,
     label: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    run_label: Annotated[
+        list[str] | None, typer.Option(help="key=value, of all its runs and their usage; repeat for more.")
+    ] = None,
     until: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"], help="When it ends, UTC; a steward's key needs one."),
     ] = None,
+    reason: Reason = None,
     json: Json = False,
 ) -> None:
     """Make a key for a cell, a site, a steward or (with none) an operator. The secret is shown only now."""
@@ -105,88 +109,18 @@ def create_key(
             steward_of=steward_of,
             scopes=scope or None,
             label=label,
+            labels=pairs(run_label or [], "=", "--run-label") or None,
             expires_at=until and until.replace(tzinfo=UTC),
+            reason=reason,
         )
         show_record(key, json=json)
 
 
 @keys.command("revoke")
-def revoke_key(key: Annotated[str, typer.Argument(help="A key's id.")]) -> None:
+def revoke_key(key: Annotated[str, typer.Argument(help="A key's id.")], reason: Reason = None) -> None:
     """End a key at once."""
     with _pool() as pool:
-        pool.admin.keys.revoke(key)
-
-
-@quotas.command("list")
-def list_quotas(json: Json = False) -> None:
-    """List the nodes of the entitlement tree."""
-    columns = ("id", "name", "weight", "state", "nominal_mc", "used_mc", "used_core_ms", "kind")
-    with _pool() as pool:
-        show_list(pool.admin.quotas.list(), columns, json=json)
-
-
-@quotas.command("show")
-def show_quota(quota: QuotaId, json: Json = False) -> None:
-    """Show a node."""
-    with _pool() as pool:
-        show_record(pool.admin.quotas.get(quota), json=json)
-
-
-def _limit(option: str, text: str | None) -> int | Literal["unlimited"] | None:
-    if text is None or text == "unlimited":
-        return text  # type: ignore[return-value]
-    if not text.isdecimal():
-        raise typer.BadParameter(f"{option} takes a whole number or unlimited, not {text}")
-    return int(text)
-
-
-@quotas.command("set")
-def set_quota(
-    quota: QuotaId,
-    weight: Annotated[int | None, typer.Option(help="Share among its siblings.")] = None,
-    state: Annotated[str | None, typer.Option(help="active, hold or hold_and_drain.")] = None,
-    borrowing_limit: Annotated[
-        str | None, typer.Option(help="Millicores that it may use beyond its nominal, or unlimited.")
-    ] = None,
-    lending_limit: Annotated[
-        str | None, typer.Option(help="Idle millicores of its nominal that others may use, or unlimited.")
-    ] = None,
-    max_loan: Annotated[
-        str | None, typer.Option(help="Milliseconds of the longest item beyond its nominal, or unlimited.")
-    ] = None,
-    reclaim_first: Annotated[
-        bool | None, typer.Option(help="Whether its sessions on a loan are asked back before those of others.")
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Change a node."""
-    if (weight, state, borrowing_limit, lending_limit, max_loan, reclaim_first) == (None,) * 6:
-        raise typer.BadParameter(
-            "name what to change: --weight, --state, --borrowing-limit, --lending-limit, --max-loan, --reclaim-first"
-        )
-    limits = {
-        "borrowing_limit_mc": _limit("--borrowing-limit", borrowing_limit),
-        "lending_limit_mc": _limit("--lending-limit", lending_limit),
-        "max_loan_ms": _limit("--max-loan", max_loan),
-    }
-    with _pool() as pool:
-        version = pool.admin.quotas.get(quota).version
-        changed = pool.admin.quotas.update(
-            quota,
-            version=version,
-            weight=weight,
-            state=state,  # type: ignore[arg-type]  # the pool names what it knows
-            reclaim_first=reclaim_first,
-            **limits,
-        )
-        show_record(changed, json=json)
-
-
-@quotas.command("thaw")
-def thaw_quota(quota: QuotaId, json: Json = False) -> None:
-    """Set the counter of a frozen node to what its leases hold, and let items start below it again."""
-    with _pool() as pool:
-        show_record(pool.admin.quotas.thaw(quota), json=json)
+        pool.admin.keys.revoke(key, reason=reason)
 
 
 @commitment.command("show")
@@ -211,25 +145,32 @@ def set_commitment(
     shares_visible: Annotated[
         str | None, typer.Option(help="What cells see of the shares of others: own (none), groups or cells.")
     ] = None,
+    window: Annotated[
+        str | None, typer.Option(help="hour, day, week or month: of budgets and statements, after the open one.")
+    ] = None,
+    reason: Reason = None,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Change the share of the pool that is committed."""
-    asked = (numerator, denominator, half_life_s, cooldown_s, min_slots, min_slots_until, shares_visible)
-    if all(each is None for each in asked):
+    """Change the share of the pool that is committed. What would follow from less is shown and asked about first."""
+    asked: dict[str, Any] = {
+        "numerator": numerator,
+        "denominator": denominator,
+        "half_life_s": half_life_s,
+        "cooldown_s": cooldown_s,
+        "min_slots": min_slots,
+        "min_slots_until": _moment("--min-slots-until", min_slots_until),
+        "shares_visible": shares_visible,
+        "window": window,
+    }
+    wanted = {name: value for name, value in asked.items() if value is not None}
+    if not wanted:
         raise typer.BadParameter("give one of the options: see --help")
-    until = _moment("--min-slots-until", min_slots_until)
     with _pool() as pool:
         version = pool.admin.commitment.get().version
-        changed = pool.admin.commitment.update(
-            version=version,
-            numerator=numerator,
-            denominator=denominator,
-            half_life_s=half_life_s,
-            cooldown_s=cooldown_s,
-            min_slots=min_slots,
-            min_slots_until=until,
-            shares_visible=shares_visible,  # type: ignore[arg-type]  # the pool names what it knows
-        )
+        shown = pool.admin.quotas.what_if(commitment=wanted)
+        agree(shown, yes=yes or not shown.needed)
+        changed = pool.admin.commitment.update(version=version, what_if=shown, reason=reason, **wanted)
         show_record(changed, json=json)
 
 
@@ -253,11 +194,13 @@ def create_site(
     name: str,
     redis_url: Annotated[str, typer.Option(help="The site's broker.")],
     store_url: Annotated[str, typer.Option(help="The site's object store.")],
+    reason: Reason = None,
     json: Json = False,
 ) -> None:
     """Add a member. Its workers need a key as well: `admin keys create --site NAME`."""
     with _pool() as pool:
-        show_record(pool.admin.sites.create(name=name, redis_url=redis_url, store_url=store_url), json=json)
+        made = pool.admin.sites.create(name=name, redis_url=redis_url, store_url=store_url, reason=reason)
+        show_record(made, json=json)
 
 
 @workers.command("list")
@@ -282,19 +225,19 @@ def _target(pool: Client, target: str) -> tuple[Workers | Sites, str]:
 
 
 @app.command("cordon")
-def cordon(target: Target, json: Json = False) -> None:
+def cordon(target: Target, reason: Reason = None, json: Json = False) -> None:
     """Let nothing new start there; capacity counts on. Of a site: on all its workers, also those that come later."""
     with _pool() as pool:
         noun, name = _target(pool, target)
-        show_record(noun.cordon(name), json=json)
+        show_record(noun.cordon(name, reason=reason), json=json)
 
 
 @app.command("uncordon")
-def uncordon(target: Target, json: Json = False) -> None:
+def uncordon(target: Target, reason: Reason = None, json: Json = False) -> None:
     """End a cordon or a drain."""
     with _pool() as pool:
         noun, name = _target(pool, target)
-        show_record(noun.uncordon(name), json=json)
+        show_record(noun.uncordon(name, reason=reason), json=json)
 
 
 @app.command("drain")
@@ -303,13 +246,18 @@ def drain(
     departs_at: Annotated[
         str | None, typer.Option(help=f"When it goes whatever runs there, {MOMENT}. Default: when all has ended.")
     ] = None,
+    reason: Reason = None,
+    yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Cordon it and let its capacity leave as soon as nothing needs it."""
+    """Cordon it and let its capacity leave as soon as nothing needs it. What would follow is shown and asked about."""
     at = _moment("--departs-at", departs_at)
     with _pool() as pool:
         noun, name = _target(pool, target)
-        show_record(noun.drain(name, departs_at=at), json=json)
+        which = "workers" if noun is pool.admin.workers else "sites"
+        shown = pool.admin.quotas.what_if(drain={which: [name], **({} if at is None else {"departs_at": at})})
+        agree(shown, yes=yes)
+        show_record(noun.drain(name, departs_at=at, what_if=shown, reason=reason), json=json)
 
 
 @splits.command("declare")
@@ -320,6 +268,7 @@ def declare_split(
     ],
     note: Annotated[str | None, typer.Option(help="What it is for.")] = None,
     budget: Annotated[int | None, typer.Option(help="Evaluations of held-out environments for each cell.")] = None,
+    reason: Reason = None,
     json: Json = False,
 ) -> None:
     """Declare a split, or the next version of one. It holds nothing out before it is activated."""
@@ -330,14 +279,17 @@ def declare_split(
     if not isinstance(given, list):
         raise typer.BadParameter("is not a list of rules", param_hint="RULES")
     with _pool() as pool:
-        show_record(pool.admin.splits.declare(name=name, rules=given, note=note, budget=budget), json=json)
+        made = pool.admin.splits.declare(name=name, rules=given, note=note, budget=budget, reason=reason)
+        show_record(made, json=json)
 
 
 @splits.command("activate")
-def activate_split(name: Annotated[str, typer.Argument(help="name@version")], json: Json = False) -> None:
+def activate_split(
+    name: Annotated[str, typer.Argument(help="name@version")], reason: Reason = None, json: Json = False
+) -> None:
     """Hold all training that is submitted from now on to this split."""
     with _pool() as pool:
-        show_record(pool.admin.splits.activate(name), json=json)
+        show_record(pool.admin.splits.activate(name, reason=reason), json=json)
 
 
 @splits.command("budget")
@@ -345,11 +297,12 @@ def set_budget(
     name: Annotated[str, typer.Argument(help="name@version")],
     cell: Annotated[str, typer.Argument(help="A cell's id or name.")],
     allowed: Annotated[int, typer.Argument(help="Evaluations of held-out environments, in all.")],
+    reason: Reason = None,
     json: Json = False,
 ) -> None:
     """Set how many evaluations of a split's holdouts a cell may ask for."""
     with _pool() as pool:
-        show_record(pool.admin.splits.set_budget(name, cell=cell, allowed=allowed), json=json)
+        show_record(pool.admin.splits.set_budget(name, cell=cell, allowed=allowed, reason=reason), json=json)
 
 
 @splits.command("exposures")
@@ -360,9 +313,32 @@ def list_exposures(limit: Limit = 20, json: Json = False) -> None:
         show_list(pool.admin.exposures.list(limit=limit), columns, json=json, limit=limit)
 
 
-@audit.command("list")
-def list_audit(limit: Limit = 20, json: Json = False) -> None:
-    """List what operators changed, newest first."""
-    columns = ("at", "action", "target", "actor", "change")
+@app.command("audit")
+def list_audit(
+    actor: Annotated[str | None, typer.Option(help="A key's id.")] = None,
+    action: Annotated[str | None, typer.Option(help="Such as quota.edit, or quota for all of quotas.")] = None,
+    target: Annotated[str | None, typer.Option(help="An id, or the name of a cell or group.")] = None,
+    since: Annotated[str | None, typer.Option(help="A time with its zone, such as 2027-01-01T08:00:00Z.")] = None,
+    limit: Limit = 20,
+    json: Json = False,
+) -> None:
+    """List what operators changed, who did it and why, newest first."""
+    columns = ("at", "action", "target", "actor", "reason", "change")
     with _pool() as pool:
-        show_list(pool.admin.audit.list(limit=limit), columns, json=json, limit=limit)
+        found = pool.admin.audit.list(actor=actor, action=action, target=target, since=since, limit=limit)
+        show_list(found, columns, json=json, limit=limit)
+
+
+@app.command("loans")
+def show_loans(json: Json = False) -> None:
+    """List who runs beyond its nominal now, and whose nominal it is."""
+    with _pool() as pool:
+        found = pool.admin.loans.get()
+    if json:
+        show_record(found, json=True)
+        return
+    show_list(found.borrowers, ("name", "borrowed_mc", "since", "nominal_mc", "used_mc"), json=False)
+    if found.lenders:
+        show_list(found.lenders, ("name", "lent_mc", "nominal_mc", "used_mc"), json=False)
+    if found.unlent_mc:
+        note(f"{found.unlent_mc:,} mc are in use beyond the whole commitment, since capacity was lost")

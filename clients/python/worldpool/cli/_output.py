@@ -10,7 +10,7 @@ import json as jsonlib
 import shutil
 import sys
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Annotated, Any
@@ -43,12 +43,13 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def show_record(model: BaseModel, *, json: bool) -> None:
-    """One thing: a line for each field."""
+def show_record(model: BaseModel, *, json: bool, without: Collection[str] = ()) -> None:
+    """One thing: a line for each field; JSON has those in `without` too."""
     if json:
         typer.echo(model.model_dump_json(indent=2))
         return
-    lines = [line for name, value in model.model_dump().items() for line in _lines(name, value)]
+    fields = model.model_dump(exclude=set(without)).items()
+    lines = [line for name, value in fields for line in _lines(name, value)]
     width = max(len(name) for name, _ in lines)
     for name, text in lines:
         typer.echo(f"{name:<{width}}  {text}")
@@ -60,12 +61,17 @@ def show_list(models: Iterable[BaseModel], columns: Sequence[str], *, json: bool
     if json:
         typer.echo(jsonlib.dumps([model.model_dump(mode="json") for model in models], indent=2))
         return
-    if not models:
-        note("nothing found")
-        return
-    _print_table([columns, *([_cell(getattr(model, column)) for column in columns] for model in models)])
+    show_table(columns, [[getattr(model, column) for column in columns] for model in models])
     if len(models) == limit:
         note(f"the first {limit:,}; there may be more: --limit")
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """For people: a line for each row."""
+    if not rows:
+        note("nothing found")
+        return
+    _print_table([columns, *([_cell(value) for value in row] for row in rows)])
 
 
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
