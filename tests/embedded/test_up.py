@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -158,7 +159,8 @@ def test_a_terminal_that_is_closed_stops_it(tmp_path: Path) -> None:
     ours, its = os.openpty()
     in_terminal = ["sh", "-c", 'exec "$@" <>"$0" 2>&0', os.ttyname(its), *UP]
     told = environment(state_dir=tmp_path)
-    with subprocess.Popen(in_terminal, cwd=ROOT, env=told, start_new_session=True) as process:
+    hears = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
+    with subprocess.Popen(in_terminal, cwd=ROOT, env=told, start_new_session=True, preexec_fn=hears) as process:
         shown = b""
         while b"keys are in" not in shown:
             shown += os.read(ours, 1000)
