@@ -5,10 +5,12 @@ Every change is made under the root's row lock and appends a capacity epoch; a g
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from fractions import Fraction
 from uuid import UUID
 
 import structlog
@@ -27,7 +29,7 @@ from service.models import (
     WorkerState,
     WorkItem,
 )
-from service.scheduler.entitlement import SLOT_MC, Share, capacity_mc, divided, limit_mc, shared
+from service.scheduler.entitlement import SLOT_MC, Share, capacity_mc, divided, limit_mc
 from service.webhooks import Event
 from workers import contract
 
@@ -123,12 +125,12 @@ async def divide(session: AsyncSession, *, now: datetime) -> None:
     for node in among:
         children[node.parent_id].append(Share(node.id, node.weight, node.carry))
     slots = divided(limit_of_grants(row, now=now) // SLOT_MC, children)
-    share_mc = shared(float(row.limit_mc), children)
+    part = parts(nodes)
     values = []
     for node in nodes:
         given, carry = slots.get(node.id, (0, 0))
-        share = share_mc.get(node.id, 0.0)
-        values.append({"id": node.id, "nominal_mc": given * SLOT_MC, "carry": carry, "share_mc": share})
+        share_mc = float(part.get(node.id, 0) * row.limit_mc)
+        values.append({"id": node.id, "nominal_mc": given * SLOT_MC, "carry": carry, "share_mc": share_mc})
     await session.execute(update(QuotaNode), values)
     await move(session)
     row.rotated_at = now
@@ -149,6 +151,27 @@ def sharing(nodes: Sequence[QuotaNode]) -> list[QuotaNode]:
             found.add(above)
             above = parents[above]
     return [node for node in nodes if node.id in found]
+
+
+def parts(nodes: Sequence[QuotaNode]) -> dict[UUID, Fraction]:
+    """The part of the whole that each node is entitled to, exactly; none of a group without cells."""
+    among = sharing(nodes)
+    weights: Counter[UUID | None] = Counter()
+    for node in among:
+        weights[node.parent_id] += node.weight
+    own = {node.id: Fraction(node.weight, weights[node.parent_id]) for node in among}
+    by_id = {node.id: node for node in among}
+    one = Fraction(1)
+    return {node.id: math.prod((own[above.id] for above in path(node, by_id)), start=one) for node in among}
+
+
+def path(node: QuotaNode, nodes: Mapping[UUID, QuotaNode]) -> list[QuotaNode]:
+    """From the node up to the root."""
+    found = [node]
+    while node.parent_id is not None:
+        node = nodes[node.parent_id]
+        found.append(node)
+    return found
 
 
 async def rotate(session: AsyncSession, *, now: datetime) -> bool:

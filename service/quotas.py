@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -110,7 +109,7 @@ def _effective(
     nodes: Sequence[QuotaNode], row: Commitment, entitled: Tree, *, now: datetime
 ) -> Iterator[schemas.Effective]:
     """How each nominal came about, in the order of the nodes."""
-    by_id, shares = {node.id: node for node in nodes}, parts(nodes)
+    by_id, shares = {node.id: node for node in nodes}, capacity.parts(nodes)
     weights: Counter[UUID | None] = Counter()
     for node in capacity.sharing(nodes):
         weights[node.parent_id] += node.weight
@@ -126,7 +125,7 @@ def _effective(
             owed_slots=node.carry / MICRO,
             borrowed_mc=entitled.loan_mc(node.id),
             spare_mc=entitled.spare_mc(node.id),
-            held_by=next((each.name for each in path(node, by_id) if each.state != NodeState.ACTIVE), None),
+            held_by=next((each.name for each in capacity.path(node, by_id) if each.state != NodeState.ACTIVE), None),
         )
 
 
@@ -158,7 +157,7 @@ async def me(session: AsyncSession, caller: Caller, *, now: datetime) -> schemas
         running_items=await _running(session, below),
         used_core_ms=own.used_core_ms,
         decayed_core_ms=decayed(own.decayed_core_ms, own.decayed_at, now, timedelta(seconds=row.half_life_s)),
-        held=any(node.state != NodeState.ACTIVE for node in path(own, {each.id: each for each in nodes})),
+        held=any(node.state != NodeState.ACTIVE for node in capacity.path(own, {each.id: each for each in nodes})),
         small_pool=show_small_pool(row),
         window=await _window(session, own, row),
     )
@@ -181,30 +180,9 @@ async def _window(session: AsyncSession, node: QuotaNode, row: Commitment) -> sc
     )
 
 
-def path(node: QuotaNode, nodes: Mapping[UUID, QuotaNode]) -> list[QuotaNode]:
-    """From the node up to the root."""
-    found = [node]
-    while node.parent_id is not None:
-        node = nodes[node.parent_id]
-        found.append(node)
-    return found
-
-
 def share_mc(node: QuotaNode, nodes: Sequence[QuotaNode], limit_mc: int) -> float:
     """What `node` is entitled to of the limit, before rounding to slots: by weight among siblings, up to the root."""
-    return float(parts(nodes).get(node.id, Fraction(0)) * limit_mc)
-
-
-def parts(nodes: Sequence[QuotaNode]) -> dict[UUID, Fraction]:
-    """The part of the whole that each node is entitled to, exactly; none of a group without cells."""
-    sharing = capacity.sharing(nodes)
-    weights: Counter[UUID | None] = Counter()
-    for node in sharing:
-        weights[node.parent_id] += node.weight
-    own = {node.id: Fraction(node.weight, weights[node.parent_id]) for node in sharing}
-    by_id = {node.id: node for node in sharing}
-    one = Fraction(1)
-    return {node.id: math.prod((own[above.id] for above in path(node, by_id)), start=one) for node in sharing}
+    return float(capacity.parts(nodes).get(node.id, Fraction(0)) * limit_mc)
 
 
 async def _queued(session: AsyncSession, leaves: Collection[UUID]) -> int:

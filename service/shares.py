@@ -76,12 +76,12 @@ def _rows(
     nodes: Sequence[QuotaNode], shown: Collection[UUID], *, now: datetime, half_life: timedelta
 ) -> dict[UUID | None, list[tuple[UUID | None, _Row]]]:
     """(node, row) by the nearest node above that is shown; no node stands for others."""
-    parts = quotas.parts(nodes)
+    parts = capacity.parts(nodes)
     by_id = {node.id: node for node in nodes}
     found: dict[UUID | None, list[tuple[UUID | None, _Row]]] = {}
     hidden: dict[UUID, list[_Row]] = {}
     for node in nodes:
-        above = next((each.id for each in quotas.path(node, by_id)[1:] if each.id in shown), None)
+        above = next((each.id for each in capacity.path(node, by_id)[1:] if each.id in shown), None)
         row = _Row(
             name=node.name,
             kind=node.kind,

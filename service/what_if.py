@@ -20,9 +20,8 @@ from service.errors import Forbidden, Invalid, NotFound
 from service.ids import show
 from service.keys import Caller
 from service.models import LIVE, Duty, Lease, LeaseState, Site, Worker, WorkerState, WorkItem
-from service.scheduler import rounds, snapshot
+from service.scheduler import rounds
 from service.scheduler.entitlement import Reason, Wait
-from service.scheduler.plan import plan
 
 T = TypeVar("T")
 
@@ -145,8 +144,7 @@ async def rehearse(
 
 async def look(session: AsyncSession, *, now: datetime) -> Outlook:
     """What follows from the pool as it is."""
-    seen, _ = await rounds.decide(session, now=now)
-    decided = plan(seen, most=snapshot.MOST_GRANTS)  # with reasons
+    seen, decided = await rounds.decide(session, now=now, reasons=True)
     nodes = await quotas.tree(session)
     names = {node.id: node.name for node in nodes}
     starts = Counter(grant.leaf for grant in decided.grants)

@@ -307,17 +307,6 @@ def divided(
     return found
 
 
-def shared(mc: float, children: Mapping[UUID | None, Sequence[Share]], parent: UUID | None = None) -> dict[UUID, float]:
-    """The exact share of every node below `parent`, before it is rounded to slots."""
-    found: dict[UUID, float] = {}
-    total = sum(share.weight for share in children[parent])
-    for share in children[parent]:
-        found[share.id] = mc * share.weight / total
-        if share.id in children:
-            found |= shared(found[share.id], children, share.id)
-    return found
-
-
 def decayed(usage: float, since: datetime, now: datetime, half_life: timedelta) -> float:
     """Usage after exponential decay; decaying twice equals decaying once over the whole time."""
     return float(usage * 0.5 ** (max((now - since).total_seconds(), 0.0) / half_life.total_seconds()))

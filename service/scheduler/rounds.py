@@ -43,13 +43,12 @@ async def play(session: AsyncSession, *, now: datetime, takers: leases.Takers | 
     return Round(len(decided.grants), len(messages), again=decided.cut and free)
 
 
-async def decide(session: AsyncSession, *, now: datetime) -> tuple[Snapshot, Plan]:
-    """What a plan of all waiting items would do, without reasons: few of each leaf are read, and more where that does
-    not do."""
+async def decide(session: AsyncSession, *, now: datetime, reasons: bool = False) -> tuple[Snapshot, Plan]:
+    """What a plan of all waiting items would do: few of each leaf are read, and more where that does not do."""
     looks: dict[UUID, int] = {}
     while True:
         seen = await snapshot.read(session, now=now, looks=looks)
-        decided = plan(seen, most=snapshot.MOST_GRANTS, reasons=False)
+        decided = plan(seen, most=snapshot.MOST_GRANTS, reasons=reasons)
         deeper = [leaf for leaf in decided.short if looks.get(leaf, 0) < snapshot.MOST_GRANTS]
         if not deeper:
             return seen, decided

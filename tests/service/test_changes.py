@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service import capacity, changes, counters, departures, fleet, quotas, sites, what_if
+from service import capacity, changes, counters, departures, fleet, sites, what_if
 from service.api import schemas
 from service.edited_tree import Edit
 from service.embedded.postgres import EmbeddedPostgres
@@ -402,7 +402,7 @@ def check_counters(ground: Ground) -> None:
         nodes = {node.id: node for node in await session.scalars(select(QuotaNode))}
         held, reserved = dict.fromkeys(nodes, 0), dict.fromkeys(nodes, 0)
         for lease in await session.scalars(select(Lease).where(Lease.state != LeaseState.RELEASED)):
-            for node in quotas.path(nodes[lease.node_id], nodes):
+            for node in capacity.path(nodes[lease.node_id], nodes):
                 held[node.id] += lease.mc
                 reserved[node.id] += lease.estimate_ms * lease.mc // 1000
         assert held == {id: node.used_mc for id, node in nodes.items()}

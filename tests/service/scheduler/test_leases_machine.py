@@ -71,6 +71,7 @@ from service.webhooks import Event
 from service.windows import Length, Part, window_of
 from tests.conftest import create_database
 from tests.service.rederive import derive
+from tests.service.scheduler.scene import CHUNK
 from tests.service.scheduler.test_plan import lineage, spare
 from workers import contract
 
@@ -83,19 +84,6 @@ FAST = settings(
     print_blob=True,
     suppress_health_check=list(HealthCheck),
 )
-CHUNK = contract.ChunkInfo(
-    bytes=1,
-    sha256="0",
-    rows=1,
-    episodes=1,
-    steps=1,
-    summary=[
-        contract.SpecSummary(
-            spec=0, episodes=1, steps=1, returns=1, return_sum=0, return_min=0, return_max=0, wall_ms=0
-        )
-    ],
-)
-
 
 LIMITS = st.none() | st.integers(0, 3).map(lambda slots: slots * 1000)
 FREE = {"state": "active", "borrowing_limit_mc": None, "lending_limit_mc": None, "max_loan_ms": None}
